@@ -1,0 +1,23 @@
+"""Contracts that plugins fulfil. The public names are re-exported by `jno_core`."""
+
+from jno_core._interfaces.geometry import (
+    AbstractGeometry as AbstractGeometry,
+    PointDraw as PointDraw,
+    RegionKind as RegionKind,
+)
+from jno_core._interfaces.mesh import Mesh as Mesh
+from jno_core._interfaces.run import FitResult as FitResult, Metrics as Metrics, RunInfo as RunInfo
+from jno_core._interfaces.scheme import (
+    AbstractScheme as AbstractScheme,
+    DerivativeRequest as DerivativeRequest,
+    DifferentiationModes as DifferentiationModes,
+    Field as Field,
+    RequestKind as RequestKind,
+    Support as Support,
+)
+from jno_core._interfaces.stateful import (
+    AbstractBalancer as AbstractBalancer,
+    AbstractSchedule as AbstractSchedule,
+    UpdateView as UpdateView,
+)
+from jno_core._interfaces.state import TrainState as TrainState

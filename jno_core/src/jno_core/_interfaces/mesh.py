@@ -1,0 +1,134 @@
+"""A simplicial mesh: what geometries make and what mesh-based schemes read."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jno_core.errors import JnoValueError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mesh:
+    """A mesh of segments, triangles or tetrahedra in host memory (float64, read-only).
+
+    - `points`: node coordinates, `(n, d)`.
+    - `cells`: simplices as node indices, `(m, d + 1)`, positively oriented (segments left to right, triangles
+      counter-clockwise, tetrahedra with positive determinant).
+    - `facets`: for each boundary tag its facets as node indices, `(f, d)`: end points in 1-D, edges in 2-D, triangles
+      in 3-D. `"boundary"` holds all of them.
+    - `regions`: for each sub-region tag the indices of its cells. `"interior"` need not be listed: it is all cells.
+
+    Raises `JnoValueError` when shapes do not fit together, an index is out of range or a cell is not positive.
+    """
+
+    points: Float[np.ndarray, "n d"]
+    cells: Int[np.ndarray, "m k"]
+    facets: Mapping[str, Int[np.ndarray, "f d"]]
+    regions: Mapping[str, Int[np.ndarray, " r"]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", _frozen(self.points, np.float64))
+        object.__setattr__(self, "cells", _frozen(self.cells, np.int64))
+        object.__setattr__(self, "facets", {k: _frozen(v, np.int64) for k, v in self.facets.items()})
+        object.__setattr__(self, "regions", {k: _frozen(v, np.int64) for k, v in self.regions.items()})
+        if self.points.ndim != 2 or self.points.shape[1] not in (1, 2, 3):
+            raise JnoValueError(f"Mesh points must have shape (n, 1), (n, 2) or (n, 3), got {self.points.shape}.")
+        n, d = self.points.shape
+        if self.cells.ndim != 2 or self.cells.shape[1] != d + 1 or len(self.cells) == 0:
+            raise JnoValueError(f"A mesh in {d}-D needs cells of shape (m, {d + 1}), m > 0, got {self.cells.shape}.")
+        if not np.all(np.isfinite(self.points)):
+            raise JnoValueError(f"Mesh node {int(np.argwhere(~np.isfinite(self.points))[0, 0])} is not finite.")
+        for name, index in (("cells", self.cells), *self.facets.items()):
+            if index.size and (index.min() < 0 or index.max() >= n):
+                raise JnoValueError(f"Mesh {name!r} names node {index.max()} of {n} nodes.")
+        for name, facets in self.facets.items():
+            if facets.ndim != 2 or facets.shape[1] != d:
+                raise JnoValueError(f"Facets {name!r} must have shape (f, {d}) in {d}-D, got {facets.shape}.")
+        if "boundary" not in self.facets:
+            raise JnoValueError(f"A mesh needs the boundary tag 'boundary'; got {sorted(self.facets)}.")
+        measures = self.cell_measures()
+        if np.any(measures <= 0):
+            cell = int(np.argmin(measures))
+            raise JnoValueError(f"Mesh cell {cell} has the measure {measures[cell]:.3g}; cells must be positive.")
+
+    @property
+    def dimension(self) -> int:
+        """The number of space coordinates."""
+        return self.points.shape[1]
+
+    def cell_measures(self) -> Float[np.ndarray, " m"]:
+        """Signed lengths, areas or volumes of the cells."""
+        corners = self.points[self.cells]
+        edges = corners[:, 1:] - corners[:, :1]
+        return np.linalg.det(edges) / (1.0, 1.0, 2.0, 6.0)[self.dimension]
+
+    def nodes(self, tag: str) -> Int[np.ndarray, " k"]:
+        """The sorted nodes of a tag: of all cells for `"interior"`, of its facets or cells otherwise."""
+        if tag == "interior":
+            return np.unique(self.cells)
+        if tag in self.facets:
+            return np.unique(self.facets[tag])
+        if tag in self.regions:
+            return np.unique(self.cells[self.regions[tag]])
+        raise JnoValueError(f"The mesh has no tag {tag!r}; it has {['interior', *self.facets, *self.regions]}.")
+
+    def facet_measures(self, tag: str) -> Float[np.ndarray, " f"]:
+        """Lengths or areas of a tag's facets; 1 for an end point of a segment mesh."""
+        corners = self.points[self.facets[tag]]
+        if self.dimension == 1:
+            return np.ones(len(corners))
+        if self.dimension == 2:
+            return np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+        return np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+
+    def facet_normals(self, tag: str) -> Float[np.ndarray, "f d"]:
+        """Outward unit normals of a tag's facets, away from the cell behind each; exact on straight edges."""
+        facets = self.facets[tag]
+        corners = self.points[facets]
+        behind = self.points[self._opposite_nodes(facets)]
+        if self.dimension == 1:
+            normals = np.ones((len(facets), 1))
+        elif self.dimension == 2:
+            edge = corners[:, 1] - corners[:, 0]
+            normals = np.stack([edge[:, 1], -edge[:, 0]], axis=1)
+        else:
+            normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+        outward = np.sum(normals * (corners[:, 0] - behind), axis=1, keepdims=True) > 0
+        return np.where(outward, normals, -normals)
+
+    def node_normals(self, tag: str) -> Float[np.ndarray, "k d"]:
+        """Outward unit normals at `nodes(tag)`: the measure-weighted mean over the tag's own facets at the node.
+
+        On a straight side they are the side's normal exactly, at its end points too, because facets of other tags do
+        not enter. At a corner inside the tag they point along the bisector.
+        """
+        weighted = self.facet_normals(tag) * self.facet_measures(tag)[:, None]
+        total = np.zeros_like(self.points)
+        for corner in self.facets[tag].T:
+            np.add.at(total, corner, weighted)
+        normals = total[self.nodes(tag)]
+        return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+    def _opposite_nodes(self, facets: Int[np.ndarray, "f d"]) -> Int[np.ndarray, " f"]:
+        """For each facet the node of its cell that is not on it."""
+        k = self.cells.shape[1]
+        corners = np.arange(k)
+        sides = np.concatenate([np.sort(self.cells[:, corners != i], axis=1) for i in range(k)])
+        opposite = np.concatenate([self.cells[:, i] for i in range(k)])
+        order = np.lexsort(sides.T[::-1])
+        weights = len(self.points) ** np.arange(facets.shape[1] - 1, -1, -1, dtype=object)
+        keys = (sides[order].astype(object) @ weights).astype(object)
+        wanted = np.sort(facets, axis=1).astype(object) @ weights
+        place = np.searchsorted(keys, wanted)
+        if np.any(place >= len(keys)) or np.any(keys[np.minimum(place, len(keys) - 1)] != wanted):
+            raise JnoValueError("A boundary facet of the mesh is not the side of any cell.")
+        return opposite[order][place]
+
+
+def _frozen(array, dtype) -> np.ndarray:
+    copy = np.array(array, dtype=dtype)
+    copy.setflags(write=False)
+    return copy

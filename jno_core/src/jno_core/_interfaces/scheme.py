@@ -1,0 +1,140 @@
+"""The contract of a differentiation scheme (`jno.schemes`)."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from jno_core._custom_types import Columns, PRNGKey, PyTree
+from jno_core._interfaces.mesh import Mesh
+
+RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivativeRequest:
+    """One derivative of one target at one point set. `axes` index `Support.columns`.
+
+    | kind | axes | result for a target `(n, c)` (`c = 1`: scalar field) |
+    |---|---|---|
+    | `value` | `()` | `(n, c)`: the target itself |
+    | `partial` | one entry per differentiation, so `(0, 0, 1)` is d³/dx²dy | `(n, c)` |
+    | `gradient` | the coordinates, each once | `(n, k)` when `c = 1`, else `(n, c, k)` |
+    | `laplacian` | the coordinates summed over | `(n, c)` |
+    | `hessian` | rows and columns | `(n, k, k)` when `c = 1`, else `(n, c, k, k)` |
+
+    A target of shape `(n,)` is a scalar field too: its value, partials and Laplacian are `(n,)`.
+    """
+
+    kind: RequestKind
+    axes: tuple[int, ...] = ()
+
+    @property
+    def order(self) -> int:
+        """How often the target is differentiated."""
+        return {"value": 0, "partial": len(self.axes), "gradient": 1, "laplacian": 2, "hessian": 2}[self.kind]
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferentiationModes:
+    """The project's defaults for automatic differentiation, frozen into a node when it is built.
+
+    `first`: `"forward"`, `"reverse"` or `None`. `second`: `"fwd-over-rev"`, `"fwd-over-fwd"`, `"rev-over-rev"`,
+    `"rev-over-fwd"` or `None`. `None` leaves the choice to the scheme.
+    """
+
+    first: str | None = None
+    second: str | None = None
+
+
+class Support(eqx.Module):
+    """Where derivatives are taken: the points of one instance at one time, and what is known about them.
+
+    - `columns`: the coordinates, one `(n, 1)` array each, space first and time last.
+    - `names`: their names, such as `("x", "y", "t")`.
+    - `space`: how many of them are space coordinates; the one after them, if any, is time.
+    - `tag`: the name of the region in its domain.
+    - `mesh`: the mesh of the domain (host arrays), or `None` for a point cloud.
+    - `nodes`: the mesh node of each point, `(n,)` host integers, or `None` when the points are not mesh nodes.
+    """
+
+    columns: Columns
+    names: tuple[str, ...] = eqx.field(static=True)
+    space: int = eqx.field(static=True)
+    tag: str = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True, default=None)
+    nodes: Any = eqx.field(static=True, default=None)
+
+
+class Field(eqx.Module):
+    """The target of a request set, offered in two ways; the one a scheme does not touch costs nothing.
+
+    - `at(columns, aligned)`: the target as a function of the coordinates. Batched: columns `(m, 1)` give `(m, *c)`.
+      `aligned` are the point-aligned arrays that the target reads besides the coordinates, leading axis `m`; a scheme
+      that evaluates at a subset of rows cuts `Field.aligned` to the same rows. Pointwise: row i of the result belongs
+      to row i of the columns.
+    - `values()`: the target on all points of the support, `(n, *c)`.
+    """
+
+    at: Callable[[Columns, PyTree], Float[Array, "m *c"]] = eqx.field(static=True)
+    values: Callable[[], Float[Array, "n *c"]] = eqx.field(static=True)
+    aligned: PyTree
+    name: str = eqx.field(static=True, default="")
+
+
+class AbstractScheme(eqx.Module):
+    """A way of taking derivatives. One instance stands for one family with its variant and options.
+
+    The core collects, for each pair of target and point set, *all* derivatives that the losses and trackers need, and
+    calls `apply` once with that set, so that a scheme can share work among them. Schemes are immutable and hold only
+    static configuration; arrays that train arrive as `params`, arrays computed once per problem as `prepared`.
+    """
+
+    exact: ClassVar[bool]
+    """Whether chained partials compose exactly, so that the core may merge `u.d(x).d(y)` into one request of order 2."""
+
+    variants: ClassVar[tuple[str, ...]]
+    """The variants that `from_variant` knows, in the order in which messages list them."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_variant(cls, variant: str | None, modes: DifferentiationModes) -> "AbstractScheme":
+        """The scheme that `"family:variant"` names; `variant` is `None` for the plain family.
+
+        `modes` are the project's differentiation defaults; a scheme that has none deletes them.
+
+        Raises `PluginCapabilityError` for an unknown variant, listing `variants`.
+        """
+
+    @abc.abstractmethod
+    def supports(self, request: DerivativeRequest, where: Support) -> str | None:
+        """`None` when the scheme can serve the request there; else the reason, as the end of a sentence.
+
+        Called once per request while the problem is lowered, before anything is compiled. Only the static part of
+        `where` may be read (`names`, `space`, `mesh`, shapes of the columns).
+        """
+
+    @abc.abstractmethod
+    def default_params(self, request: DerivativeRequest, where: Support, key: PRNGKey | None = None) -> PyTree:
+        """Parameters (stencils, learned corrections) that the user may override or train; `{}` when there are none."""
+
+    @abc.abstractmethod
+    def prepare(self, requests: tuple[DerivativeRequest, ...], where: Support) -> PyTree:
+        """What is computed once per problem on the host (stencil weights, wavenumbers); `None` when nothing is."""
+
+    @abc.abstractmethod
+    def apply(
+        self,
+        requests: tuple[DerivativeRequest, ...],
+        field: Field,
+        where: Support,
+        params: PyTree,
+        prepared: PyTree,
+    ) -> tuple[Float[Array, "n *s"], ...]:
+        """The requested derivatives, in the order of `requests`, in the shapes that `DerivativeRequest` states.
+
+        Pure and traceable: runs under `jit`, `vmap` and reverse-mode differentiation in the parameters.
+        """

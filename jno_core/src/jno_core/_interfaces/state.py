@@ -1,0 +1,23 @@
+"""The training state: the one PyTree that a run carries, and that a checkpoint stores."""
+
+import equinox as eqx
+from jaxtyping import Array, Int
+
+from jno_core._custom_types import PRNGKey, PyTree
+
+
+class TrainState(eqx.Module):
+    """Everything that changes while training.
+
+    - `params`: trainable leaves, by the name of the parameter group.
+    - `opt_state`: optimizer states, by the same names.
+    - `plugin_state`: states of balancers and schedules, by their names in the problem.
+    - `key`: the PRNG key from which each step derives its own by its number.
+    - `epoch`: completed optimizer steps, over all `solve` calls.
+    """
+
+    params: dict[str, PyTree]
+    opt_state: dict[str, PyTree]
+    plugin_state: dict[str, PyTree]
+    key: PRNGKey
+    epoch: Int[Array, ""]

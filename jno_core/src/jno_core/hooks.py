@@ -1,0 +1,40 @@
+"""The hooks of a training run: everything that a callback can do, on one page.
+
+A callback is any object with methods named as below and marked `@hookimpl`; it may take any subset of the arguments.
+Hooks run on the host between chunks of compiled steps, on a manager made for one run, so two runs never see each other.
+The run never depends on what a hook does, except that `should_stop` may end it.
+
+A callback that must see the run at fixed epochs sets the attribute `every: int`: chunks then end at its multiples.
+"""
+
+import pluggy
+
+from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
+
+PROJECT = "jno"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class TrainerHooks:
+    """The hook specifications. Every argument is optional to an implementation."""
+
+    @hookspec
+    def on_fit_start(self, run: RunInfo, state: TrainState) -> None:
+        """Called once, after compilation and before the first step."""
+
+    @hookspec
+    def on_chunk_end(self, run: RunInfo, step: int, metrics: Metrics, state: TrainState) -> None:
+        """Called after each chunk of fused steps; `step` is the number of completed epochs over all runs."""
+
+    @hookspec
+    def should_stop(self, step: int, metrics: Metrics) -> str | None:  # pyright: ignore[reportReturnType]
+        """Return a reason to end the run after this chunk, else `None`; all reasons are reported."""
+
+    @hookspec
+    def on_fit_end(self, result: FitResult) -> None:
+        """Called once, after the last step, an early stop or an interrupt."""
+
+    @hookspec
+    def on_fit_error(self, error: BaseException, state: TrainState) -> None:
+        """Called when the run fails; `state` is the last good state. The error is raised afterwards."""
