@@ -1,0 +1,25 @@
+"""The body of jno: what plugins import.
+
+Users import `jno`; authors of plugins import the contracts from here.
+"""
+
+from jno_core._interfaces import (
+    AbstractBalancer as AbstractBalancer,
+    AbstractGeometry as AbstractGeometry,
+    AbstractScheme as AbstractScheme,
+    AbstractSchedule as AbstractSchedule,
+    DerivativeRequest as DerivativeRequest,
+    DifferentiationModes as DifferentiationModes,
+    Field as Field,
+    FitResult as FitResult,
+    Mesh as Mesh,
+    Metrics as Metrics,
+    PointDraw as PointDraw,
+    RegionKind as RegionKind,
+    RequestKind as RequestKind,
+    RunInfo as RunInfo,
+    Support as Support,
+    TrainState as TrainState,
+    UpdateView as UpdateView,
+)
+from jno_core.hooks import hookimpl as hookimpl

@@ -1,0 +1,4 @@
+"""Loss balancers: rules that weigh the losses of a problem against each other while it trains."""
+
+from jno_plugin_balancers._relobralo import ReLoBRaLo as ReLoBRaLo
+from jno_plugin_balancers._relobralo import ReLoBRaLoState as ReLoBRaLoState

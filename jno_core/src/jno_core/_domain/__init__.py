@@ -1,0 +1,4 @@
+"""Domains: regions, point sets, time, attached arrays."""
+
+from jno_core._domain.container import Domain as Domain
+from jno_core._domain.factory import DomainFactory as DomainFactory

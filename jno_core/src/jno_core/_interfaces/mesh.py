@@ -39,10 +39,12 @@ class Mesh:
         if self.cells.ndim != 2 or self.cells.shape[1] != d + 1 or len(self.cells) == 0:
             raise JnoValueError(f"A mesh in {d}-D needs cells of shape (m, {d + 1}), m > 0, got {self.cells.shape}.")
         if not np.all(np.isfinite(self.points)):
-            raise JnoValueError(f"Mesh node {int(np.argwhere(~np.isfinite(self.points))[0, 0])} is not finite.")
+            node = np.argwhere(~np.isfinite(self.points))[0, 0]
+            raise JnoValueError(f"Mesh node {node} is not finite: {self.points[node]}.")
         for name, index in (("cells", self.cells), *self.facets.items()):
-            if index.size and (index.min() < 0 or index.max() >= n):
-                raise JnoValueError(f"Mesh {name!r} names node {index.max()} of {n} nodes.")
+            _check_indices(f"Mesh {name!r} names node", index, n)
+        for name, index in self.regions.items():
+            _check_indices(f"Region {name!r} names cell", index, len(self.cells))
         for name, facets in self.facets.items():
             if facets.ndim != 2 or facets.shape[1] != d:
                 raise JnoValueError(f"Facets {name!r} must have shape (f, {d}) in {d}-D, got {facets.shape}.")
@@ -62,7 +64,11 @@ class Mesh:
         """Signed lengths, areas or volumes of the cells."""
         corners = self.points[self.cells]
         edges = corners[:, 1:] - corners[:, :1]
-        return np.linalg.det(edges) / (1.0, 1.0, 2.0, 6.0)[self.dimension]
+        if self.dimension == 1:
+            return edges[:, 0, 0]
+        if self.dimension == 2:
+            return _cross_2d(edges[:, 0], edges[:, 1]) / 2
+        return np.sum(np.cross(edges[:, 0], edges[:, 1]) * edges[:, 2], axis=1) / 6
 
     def nodes(self, tag: str) -> Int[np.ndarray, " k"]:
         """The sorted nodes of a tag: of all cells for `"interior"`, of its facets or cells otherwise."""
@@ -74,9 +80,14 @@ class Mesh:
             return np.unique(self.cells[self.regions[tag]])
         raise JnoValueError(f"The mesh has no tag {tag!r}; it has {['interior', *self.facets, *self.regions]}.")
 
+    def _facets_of(self, tag: str) -> Int[np.ndarray, "f d"]:
+        if tag not in self.facets:
+            raise JnoValueError(f"The mesh has no boundary tag {tag!r}; it has {list(self.facets)}.")
+        return self.facets[tag]
+
     def facet_measures(self, tag: str) -> Float[np.ndarray, " f"]:
         """Lengths or areas of a tag's facets; 1 for an end point of a segment mesh."""
-        corners = self.points[self.facets[tag]]
+        corners = self.points[self._facets_of(tag)]
         if self.dimension == 1:
             return np.ones(len(corners))
         if self.dimension == 2:
@@ -85,7 +96,7 @@ class Mesh:
 
     def facet_normals(self, tag: str) -> Float[np.ndarray, "f d"]:
         """Outward unit normals of a tag's facets, away from the cell behind each; exact on straight edges."""
-        facets = self.facets[tag]
+        facets = self._facets_of(tag)
         corners = self.points[facets]
         behind = self.points[self._opposite_nodes(facets)]
         if self.dimension == 1:
@@ -114,18 +125,38 @@ class Mesh:
 
     def _opposite_nodes(self, facets: Int[np.ndarray, "f d"]) -> Int[np.ndarray, " f"]:
         """For each facet the node of its cell that is not on it."""
-        k = self.cells.shape[1]
-        corners = np.arange(k)
-        sides = np.concatenate([np.sort(self.cells[:, corners != i], axis=1) for i in range(k)])
-        opposite = np.concatenate([self.cells[:, i] for i in range(k)])
-        order = np.lexsort(sides.T[::-1])
-        weights = len(self.points) ** np.arange(facets.shape[1] - 1, -1, -1, dtype=object)
-        keys = (sides[order].astype(object) @ weights).astype(object)
-        wanted = np.sort(facets, axis=1).astype(object) @ weights
-        place = np.searchsorted(keys, wanted)
-        if np.any(place >= len(keys)) or np.any(keys[np.minimum(place, len(keys) - 1)] != wanted):
-            raise JnoValueError("A boundary facet of the mesh is not the side of any cell.")
-        return opposite[order][place]
+        on_tag = np.zeros(len(self.points), dtype=bool)
+        on_tag[facets] = True
+        sides, opposite = [], []
+        for i in range(self.cells.shape[1]):
+            # Only a side all of whose nodes are on the tag can be one of its facets; these are few.
+            rest = np.delete(self.cells, i, axis=1)
+            candidates = np.all(on_tag[rest], axis=1)
+            sides.append(rest[candidates])
+            opposite.append(self.cells[candidates, i])
+        rows = np.sort(np.concatenate([*sides, facets]), axis=1)
+        order = np.lexsort(rows.T)
+        group = np.cumsum(np.any(np.diff(rows[order], axis=0, prepend=-1), axis=1))
+        group_of = np.empty_like(group)
+        group_of[order] = group
+        n_sides = len(rows) - len(facets)
+        node_of = np.full(len(rows) + 1, -1)
+        node_of[group_of[:n_sides]] = np.concatenate(opposite)
+        found = node_of[group_of[n_sides:]]
+        if np.any(found < 0):
+            facet = facets[np.argmin(found)]
+            raise JnoValueError(f"The boundary facet with the nodes {facet.tolist()} is not the side of any cell.")
+        return found
+
+
+def _check_indices(what: str, index: Int[np.ndarray, "..."], n: int) -> None:
+    wrong = index[(index < 0) | (index >= n)]
+    if wrong.size:
+        raise JnoValueError(f"{what} {wrong.flat[0]}, which is not one of 0 to {n - 1}.")
+
+
+def _cross_2d(a: Float[np.ndarray, "m 2"], b: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, " m"]:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
 def _frozen(array, dtype) -> np.ndarray:

@@ -93,9 +93,6 @@ class AbstractScheme(eqx.Module):
     static configuration; arrays that train arrive as `params`, arrays computed once per problem as `prepared`.
     """
 
-    exact: ClassVar[bool]
-    """Whether chained partials compose exactly, so that the core may merge `u.d(x).d(y)` into one request of order 2."""
-
     variants: ClassVar[tuple[str, ...]]
     """The variants that `from_variant` knows, in the order in which messages list them."""
 
@@ -115,6 +112,13 @@ class AbstractScheme(eqx.Module):
 
         Called once per request while the problem is lowered, before anything is compiled. Only the static part of
         `where` may be read (`names`, `space`, `mesh`, shapes of the columns).
+        """
+
+    @abc.abstractmethod
+    def merges(self, request: DerivativeRequest) -> bool:
+        """Whether a chain such as `u.d(x).d(y)` may be handed over as this one partial request of the summed order.
+
+        `False` when derivatives of this scheme do not compose exactly, or when it does not serve the request.
         """
 
     @abc.abstractmethod

@@ -1,0 +1,89 @@
+"""Wrappers that make functions of `jax.numpy` work on expressions."""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any, final
+
+import jax
+
+from jno_core._graph import FunctionCall, Placeholder
+from jno_core._graph.calculus import Parameterised
+from jno_core.errors import JnoTypeError
+
+
+@functools.cache
+def traced(module: types.ModuleType, name: str, namespace: str) -> Any:
+    """The member `name` of a module of JAX: functions become traced functions, everything else is itself.
+
+    Raises `AttributeError` naming the namespace.
+    """
+    if name.startswith("_") or not hasattr(module, name):
+        raise AttributeError(f"{namespace} has no {name!r}: it is not in {module.__name__} either.")
+    member = getattr(module, name)
+    if isinstance(member, type | types.ModuleType) or not callable(member):
+        return member
+    return _wrapped(member, name, namespace)
+
+
+@final
+class TracedNamespace:
+    """A submodule of `jax.numpy` whose functions work on expressions."""
+
+    def __init__(self, module: types.ModuleType, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __getattr__(self, name: str) -> Any:
+        return traced(self._module, name, f"jno.numpy.{self._name}")
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(self._module) if not name.startswith("_")]
+
+    def __repr__(self) -> str:
+        return f"jno.numpy.{self._name}"
+
+
+def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[..., Any]:
+    def wrapper(*args: Any, **options: Any) -> Any:
+        if not (_has_node(args) or _has_node(tuple(options.values()))):
+            return fn(*args, **options)
+        if _has_node(tuple(options.values())):
+            args, options = _positional(fn, args, options)
+        return FunctionCall(fn, tuple(_frozen(a) for a in args), name, tuple(sorted(options.items())))
+
+    wrapper.__name__ = wrapper.__qualname__ = name
+    wrapper.__module__ = namespace
+    wrapper.__doc__ = f"{inspect.getdoc(fn) or ''}\n\nWith an expression as argument it makes a node of the graph."
+    try:
+        wrapper.__signature__ = inspect.signature(fn)  # pyright: ignore[reportFunctionMemberAccess]
+    except (TypeError, ValueError):
+        # A few built-in functions have no signature; the wrapper then shows its own.
+        pass
+    return wrapper
+
+
+def _has_node(values: Any) -> bool:
+    for value in values:
+        if isinstance(value, Placeholder):
+            return True
+        if isinstance(value, Parameterised):
+            raise JnoTypeError(f"{value!r} is a network, not an expression. Call it on coordinates first: net(x, y).")
+        if isinstance(value, list | tuple) and _has_node(value):
+            return True
+    return False
+
+
+def _positional(fn: Callable[..., Any], args: Any, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    bound = inspect.signature(fn).bind(*args, **options)
+    for name, value in bound.kwargs.items():
+        if isinstance(value, Placeholder):
+            raise JnoTypeError(f"{fn.__name__}({name}=...) takes no expression; pass it by position if it has one.")
+    return bound.args, bound.kwargs
+
+
+def _frozen(value: Any) -> Any:
+    """Lists become tuples, which structural keys can compare; arrays stay."""
+    if isinstance(value, list) and not isinstance(value, jax.Array):
+        return tuple(_frozen(item) for item in value)
+    return value

@@ -1,0 +1,52 @@
+"""Namespaces that plugins fill: attribute access goes through the registry, `dir()` lists what is installed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+from jno_core._graph import balance
+from jno_core._registry import registry
+
+
+@final
+class PluginNamespace:
+    """The plugins of one kind by name. A missing name raises the registry's error."""
+
+    def __init__(self, kind: str, path: str) -> None:
+        self._kind, self._path = kind, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return registry.get(self._kind, name)
+
+    def __dir__(self) -> list[str]:
+        return list(registry.names(self._kind))
+
+    def __repr__(self) -> str:
+        return self._path
+
+
+@final
+class BalancerNamespace:
+    """Loss balancers: `w1, w2 = jno.fn.adaptive.relobralo([loss1, loss2])` gives one weight per loss.
+
+    Every balancer takes the losses, `mode` (`"raw"`, `"minmax"`, `"l2"`), `eps` (the floor of a loss) and its own options.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        rule = registry.get("balancer", name)
+
+        def weigh(losses: Sequence[Any], mode: Any = "raw", eps: float = 1e-12, **options: Any) -> tuple[Any, ...]:
+            return balance(name, rule(**options), losses, mode, eps)
+
+        weigh.__name__ = name
+        weigh.__doc__ = rule.__doc__
+        return weigh
+
+    def __dir__(self) -> list[str]:
+        return list(registry.names("balancer"))
+
+    def __repr__(self) -> str:
+        return "jno.fn.adaptive"

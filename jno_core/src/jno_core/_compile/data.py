@@ -1,0 +1,121 @@
+"""What a lowered problem reads from a domain, and how instances and times are mapped outside of the graph."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jno_core._custom_types import PRNGKey
+from jno_core._graph.variable import Layout
+from jno_core._interfaces import Mesh
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class MeshLocation:
+    """The mesh under a point set, and the mesh node of each point (`None` when points are not nodes). Compared by identity."""
+
+    mesh: Mesh
+    nodes: Int[np.ndarray, " n"] | None
+
+
+@final
+class PointData(eqx.Module):
+    """One point set: `points (B or 1, N, d)`, `times (T,)`, `normals (B or 1, N, d)` if it lies on a boundary."""
+
+    points: Float[Array, "b n d"]
+    times: Float[Array, " t"]
+    normals: Float[Array, "b n d"] | None = None
+    location: MeshLocation | None = eqx.field(static=True, default=None)
+
+
+@final
+class TensorData(eqx.Module):
+    """An attached array, with a leading instance axis (1 when all instances share it)."""
+
+    value: Array
+    layout: Layout = eqx.field(static=True)
+    collocation: str | None = eqx.field(static=True, default=None)
+
+
+@final
+class DomainData(eqx.Module):
+    """All that a problem reads: point sets and attached arrays by name."""
+
+    points: dict[str, PointData]
+    tensors: dict[str, TensorData]
+
+    @property
+    def instances(self) -> int:
+        """B, the number of instances."""
+        leading = [p.points.shape[0] for p in self.points.values()] + [t.value.shape[0] for t in self.tensors.values()]
+        return max(leading, default=1)
+
+    @property
+    def times(self) -> int:
+        """T, the number of time steps."""
+        return max((p.times.shape[0] for p in self.points.values()), default=1)
+
+
+@final
+class Instance(eqx.Module):
+    """One instance at one time: `columns` and other point-aligned arrays by point set, attached arrays by tag."""
+
+    columns: dict[str, tuple[Float[Array, "n 1"], ...]]
+    aligned: dict[str, dict[str, Array]]
+    tensors: dict[str, Array]
+    locations: dict[str, MeshLocation | None] = eqx.field(static=True)
+
+
+def instance_at(data: DomainData, time: Int[Array, ""] | int) -> Instance:
+    """The instance in `data` (whose instance axes are gone) at a time index; point sets with one time keep it."""
+    columns, aligned = {}, {}
+    for name, p in data.points.items():
+        t = p.times[time if p.times.shape[0] > 1 else 0]
+        n, d = p.points.shape
+        columns[name] = (*(p.points[:, i : i + 1] for i in range(d)), jnp.full((n, 1), t))
+        aligned[name] = {} if p.normals is None else {"normals": p.normals}
+    for tag, tensor in data.tensors.items():
+        if tensor.collocation is not None:
+            aligned[tensor.collocation][f"tensor {tag}"] = tensor.value
+    tensors = {tag: t.value for tag, t in data.tensors.items() if t.collocation is None}
+    return Instance(columns, aligned, tensors, {name: p.location for name, p in data.points.items()})
+
+
+def map_instances(fn: Callable[[DomainData, Any], Any], data: DomainData, keys: PRNGKey | None) -> Any:
+    """`fn(data of one instance, its key)` for all instances; results get the leading axis B.
+
+    Arrays that all instances share are not copied. A single instance is not mapped at all.
+    """
+    b = data.instances
+
+    if b == 1:
+        single = _with_times(jax.tree.map(lambda x: x[0], _without_times(data)), data)
+        return jax.tree.map(lambda x: jnp.asarray(x)[None], fn(single, None if keys is None else keys[0]))
+    axes = jax.tree.map(lambda x: 0 if x.shape[0] == b else None, _without_times(data))
+    shared = jax.tree.map(lambda x: x if x.shape[0] == b else x[0], _without_times(data))
+    return jax.vmap(lambda d, k: fn(_with_times(d, data), k), in_axes=(axes, None if keys is None else 0))(shared, keys)
+
+
+def instance_count(data: DomainData, collocations: Sequence[str], tensors: Sequence[str]) -> int:
+    """The number of instances of an expression that reads these point sets and attached arrays."""
+    leading = [data.points[c].points.shape[0] for c in collocations] + [data.tensors[t].value.shape[0] for t in tensors]
+    return max(leading, default=1)
+
+
+def _without_times(data: DomainData) -> DomainData:
+    return eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, [None] * len(data.points)) if data.points else data
+
+
+def _with_times(data: DomainData, original: DomainData) -> DomainData:
+    if not original.points:
+        return data
+    times = [p.times for p in original.points.values()]
+    return eqx.tree_at(
+        lambda d: [p.times for p in d.points.values()], data, times, is_leaf=lambda x: x is None
+    )

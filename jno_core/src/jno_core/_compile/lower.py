@@ -1,0 +1,90 @@
+"""From expressions to arrays: instances and times are mapped here, one instance at one time is a `Scope`."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jno_core._compile.data import DomainData, Instance, instance_at, map_instances
+from jno_core._compile.program import Program
+from jno_core._compile.scope import Scope
+from jno_core._custom_types import PRNGKey, PyTree
+from jno_core._graph import Balance, Model, Placeholder
+from jno_core._graph.variable import default_float
+
+Roots = tuple[Placeholder, ...]
+
+
+def sampled_values(
+    program: Program,
+    roots: Roots,
+    data: DomainData,
+    modules: dict[Model, PyTree],
+    weights: dict[Balance, Array],
+    key: PRNGKey,
+) -> list[Array]:
+    """The roots for every instance, each at one random time step: `(B, *shape)` per root. What a training step sees."""
+
+    def one(single: DomainData, instance_key: PRNGKey) -> list[Array]:
+        time = jax.random.randint(jax.random.fold_in(instance_key, _TIME_STREAM), (), 0, data.times)
+        return _evaluate(program, roots, single, time, modules, weights, instance_key)
+
+    return map_instances(one, data, jax.random.split(key, data.instances))
+
+
+def all_values(
+    program: Program,
+    roots: Roots,
+    data: DomainData,
+    modules: dict[Model, PyTree],
+    weights: dict[Balance, Array],
+    key: PRNGKey | None,
+    steps: int,
+) -> list[Array]:
+    """The roots for every instance at the first `steps` times: `(B, steps, *shape)`, or `(B, *shape)` for one step."""
+
+    def one(single: DomainData, instance_key: PRNGKey | None) -> list[Array]:
+        if steps == 1:
+            return _evaluate(program, roots, single, 0, modules, weights, instance_key)
+
+        def at_time(time: Array) -> list[Array]:
+            sub = None if instance_key is None else jax.random.fold_in(instance_key, time)
+            return _evaluate(program, roots, single, time, modules, weights, sub)
+
+        return jax.lax.map(at_time, jnp.arange(steps))
+
+    return map_instances(one, data, None if key is None else jax.random.split(key, data.instances))
+
+
+# Beyond every node's stream number, so that the choice of a time step never coincides with a node's draw.
+_TIME_STREAM = 2**31 - 1
+
+
+def _evaluate(
+    program: Program,
+    roots: Roots,
+    single: DomainData,
+    time: Any,
+    modules: dict[Model, PyTree],
+    weights: dict[Balance, Array],
+    key: PRNGKey | None,
+) -> list[Array]:
+    instance = _with_noise(program, instance_at(single, time), key)
+    scope = Scope(program, roots, instance, modules, weights, key)
+    return [jnp.asarray(scope.evaluate(root)) for root in roots]
+
+
+def _with_noise(program: Program, instance: Instance, key: PRNGKey | None) -> Instance:
+    aligned = {name: dict(arrays) for name, arrays in instance.aligned.items()}
+    for noise in program.noises:
+        home, stream = program.home(noise).name, program.stream(noise)
+        n = instance.columns[home][0].shape[0]
+        drawn = (
+            jnp.zeros((n, noise.ndim), default_float())
+            if key is None
+            else noise.draw(jax.random.fold_in(key, stream), n)
+        )
+        aligned[home][f"noise {stream}"] = drawn
+    return eqx.tree_at(lambda i: i.aligned, instance, aligned, is_leaf=lambda x: x is instance.aligned)

@@ -1,0 +1,258 @@
+"""Evaluating expressions: one rule per node class, equal structure computed once.
+
+A scope holds the coordinates, parameters and weights under which expressions are evaluated. A scheme that differentiates
+a target opens a nested scope with other coordinates; what does not depend on them is taken from the scope around it.
+"""
+
+import functools
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from jno_core._custom_types import Columns, PRNGKey, PyTree
+from jno_core._compile.data import Instance
+from jno_core._compile.plan import VALUE, GroupKey, Plan, opened
+from jno_core._compile.program import Program
+from jno_core._graph import (
+    OPERATORS,
+    AbstractDerivative,
+    Balance,
+    BalancedWeight,
+    BinaryOp,
+    Collocation,
+    FunctionCall,
+    Index,
+    Literal,
+    Model,
+    ModelCall,
+    NetworkGradient,
+    Noise,
+    Placeholder,
+    TensorTag,
+    Tracker,
+    Variable,
+)
+from jno_core._interfaces import Field, Support
+from jno_core.errors import PluginCapabilityError
+
+
+@final
+class Scope:
+    """Where expressions have values. Lives during one trace; never kept."""
+
+    def __init__(
+        self,
+        program: Program,
+        roots: tuple[Placeholder, ...],
+        instance: Instance,
+        modules: dict[Model, PyTree],
+        weights: dict[Balance, jax.Array],
+        key: PRNGKey | None,
+        outer: tuple["Scope", str] | None = None,
+    ) -> None:
+        self.program, self.instance, self.modules, self.weights, self.key = program, instance, modules, weights, key
+        self.roots = roots
+        self._outer = outer
+        self._memo: dict[int, Any] = {}
+        self._effective: dict[Model, PyTree] = {}
+        self._groups: dict[GroupKey, tuple[Any, ...]] = {}
+        self.plan: Plan = program.plan(roots)
+
+    def evaluate(self, root: Placeholder) -> Any:
+        """The value of an expression for this instance, time and these parameters."""
+        number = self.program.interner.number
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            n = number(node)
+            if n in self._memo:
+                stack.pop()
+                continue
+            if self._outer is not None and self._outer[1] not in self.program.depends(node):
+                self._memo[n] = self._outer[0].evaluate(node)
+                continue
+            if n in self.plan.value_of:
+                self._memo[n] = self._group_value(self.plan.value_of[n], node)
+                continue
+            missing = [child for child in opened(node) if number(child) not in self._memo]
+            if missing:
+                stack.extend(missing)
+                continue
+            self._memo[n] = evaluate_node(node, self)
+        return self._memo[number(root)]
+
+    def value(self, node: Placeholder) -> Any:
+        """The value of a child that has been evaluated already."""
+        return self._memo[self.program.interner.number(node)]
+
+    def values(self, nodes: tuple[Placeholder, ...]) -> tuple[Any, ...]:
+        """The values of children that have been evaluated already."""
+        return tuple(self.value(node) for node in nodes)
+
+    def moved(self, target: Placeholder, collocation: str, columns: Columns, aligned: PyTree) -> Any:
+        """The target with the points of one point set, and everything aligned with them, replaced."""
+        instance = eqx.tree_at(
+            lambda i: (i.columns[collocation], i.aligned[collocation]), self.instance, (tuple(columns), aligned)
+        )
+        nested = Scope(self.program, (target,), instance, self.modules, self.weights, self.key, (self, collocation))
+        return nested._plain_value(target)
+
+    def with_module(self, target: Placeholder, model: Model, module: PyTree) -> Any:
+        """The target with other stored parameters in one model."""
+        modules = {**self.modules, model: module}
+        return Scope(self.program, (target,), self.instance, modules, self.weights, self.key).evaluate(target)
+
+    def demand(self, node: AbstractDerivative) -> Any:
+        """The value of a derivative node: the sum of its requests to its group."""
+        demand = self.plan.demands.get(self.program.interner.number(node))
+        if demand is None:
+            # A nested scope may ask for a derivative that this scope's own roots do not contain.
+            return self._aside((node,)).demand(node)
+        results = self._results(demand.group, demand.target)
+        requests = self.plan.groups[demand.group]
+        parts = [results[requests.index(request)] for request in demand.requests]
+        return functools.reduce(jnp.add, parts)
+
+    def stream(self, node: Placeholder) -> PRNGKey | None:
+        """The key of a node that draws random numbers, `None` when the scope has no key."""
+        if self.key is None:
+            return None
+        return jax.random.fold_in(self.key, self.program.stream(node))
+
+    def effective(self, model: Model) -> PyTree:
+        """What is called for a model: constrained and unwrapped, once per scope."""
+        if model not in self._effective:
+            self._effective[model] = model.effective(self.modules[model])
+        return self._effective[model]
+
+    def _aside(self, roots: tuple[Placeholder, ...]) -> "Scope":
+        return Scope(self.program, roots, self.instance, self.modules, self.weights, self.key, self._outer)
+
+    def _group_value(self, group: GroupKey, node: Placeholder) -> Any:
+        return self._results(group, node)[self.plan.groups[group].index(VALUE)]
+
+    def _plain_value(self, target: Placeholder) -> Any:
+        for child in opened(target):
+            self.evaluate(child)
+        return evaluate_node(target, self)
+
+    def _results(self, group: GroupKey, target: Placeholder) -> tuple[Any, ...]:
+        if group not in self._groups:
+            self._groups[group] = self._apply_scheme(group, target)
+        return self._groups[group]
+
+    def _apply_scheme(self, group: GroupKey, target: Placeholder) -> tuple[Any, ...]:
+        collocation, requests = group.collocation, self.plan.groups[group]
+        scheme, where = self.program.scheme(group.scheme), self.support(collocation)
+        for request in requests:
+            reason = scheme.supports(request, where)
+            if reason is not None:
+                raise PluginCapabilityError(
+                    f"The scheme {str(group.scheme)!r} cannot take the {request.kind} of {target!r}: {reason}"
+                )
+        field = Field(
+            at=lambda columns, aligned: self.moved(target, collocation.name, columns, aligned),
+            values=lambda: self._aside((target,))._plain_value(target),
+            aligned=self.instance.aligned[collocation.name],
+            name=repr(target),
+        )
+        params = jax.tree.map(jnp.asarray, scheme.default_params(requests[-1], where))
+        return scheme.apply(requests, field, where, params, scheme.prepare(requests, where))
+
+    def support(self, collocation: Collocation) -> Support:
+        """The point set as schemes see it."""
+        location = self.instance.locations[collocation.name]
+        return Support(
+            self.instance.columns[collocation.name],
+            collocation.names,
+            len(collocation.coordinates),
+            collocation.tag,
+            None if location is None else location.mesh,
+            None if location is None else location.nodes,
+        )
+
+
+@functools.singledispatch
+def evaluate_node(node: Placeholder, scope: Scope) -> Any:
+    """The value of a node whose opened children have been evaluated. One rule per node class."""
+    raise TypeError(f"There is no lowering rule for {type(node).__name__}.")
+
+
+@evaluate_node.register
+def _(node: Literal, scope: Scope) -> Any:
+    del scope
+    return node.value if isinstance(node.value, bool | int | float | complex) else jnp.asarray(node.value)
+
+
+@evaluate_node.register
+def _(node: Variable, scope: Scope) -> Any:
+    name = node.collocation.name
+    if node.axis == "normal":
+        return scope.instance.aligned[name]["normals"][:, node.dim[0] : node.dim[1]]
+    return scope.instance.columns[name][node.column]
+
+
+@evaluate_node.register
+def _(node: TensorTag, scope: Scope) -> Any:
+    if node.collocation is not None:
+        return scope.instance.aligned[node.collocation.name][f"tensor {node.tag}"]
+    return scope.instance.tensors[node.tag]
+
+
+@evaluate_node.register
+def _(node: BinaryOp, scope: Scope) -> Any:
+    return OPERATORS[node.op](*scope.values(node.children()))
+
+
+@evaluate_node.register
+def _(node: Index, scope: Scope) -> Any:
+    return scope.value(node.target)[node.index]
+
+
+@evaluate_node.register
+def _(node: FunctionCall, scope: Scope) -> Any:
+    options = dict(node.options)
+    if node.takes_key:
+        options["key"] = scope.stream(node)
+    return node.fn(*node.fill(scope.values(node.children())), **options)
+
+
+@evaluate_node.register
+def _(node: ModelCall, scope: Scope) -> Any:
+    return node.evaluate(scope.effective(node.model), scope.values(node.args), scope.stream(node))
+
+
+@evaluate_node.register
+def _(node: AbstractDerivative, scope: Scope) -> Any:
+    return scope.demand(node)
+
+
+@evaluate_node.register
+def _(node: Tracker, scope: Scope) -> Any:
+    return scope.value(node.expr)
+
+
+@evaluate_node.register
+def _(node: Noise, scope: Scope) -> Any:
+    return scope.instance.aligned[scope.program.home(node).name][f"noise {scope.program.stream(node)}"]
+
+
+@evaluate_node.register
+def _(node: BalancedWeight, scope: Scope) -> Any:
+    return jax.lax.stop_gradient(scope.weights[node.balance][node.position])
+
+
+@evaluate_node.register
+def _(node: NetworkGradient, scope: Scope) -> Any:
+    stored = scope.modules[node.model]
+    vector = node.selection.vector(stored)
+
+    def value(p: jax.Array) -> jax.Array:
+        return scope.with_module(node.target, node.model, node.selection.insert(stored, p))
+
+    if node.target.aval.ndim == 0:
+        return jax.grad(value)(vector)
+    jacobian = jax.jacfwd(value)(vector)
+    return jacobian[:, 0] if node.target.aval.ndim == 2 and node.target.aval.shape[1] == 1 else jacobian

@@ -1,0 +1,92 @@
+"""Attached arrays: what their axes mean is declared, never guessed from sizes."""
+
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jno_core._compile import TensorData
+from jno_core._graph import Collocation, Variable
+from jno_core._graph.variable import Layout
+from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
+
+
+def is_array(value: Any) -> bool:
+    """Whether the second argument of `variable(...)` is an array to attach rather than a sample."""
+    return isinstance(value, np.ndarray | jax.Array)
+
+
+def point_set(at: Any, domain: Any) -> Collocation | None:
+    """The point set that `at=` names by one of its coordinates."""
+    if at is None:
+        return None
+    if isinstance(at, tuple | list) and at:
+        at = at[0]
+    if not isinstance(at, Variable):
+        raise JnoTypeError(f"at= takes a coordinate of the point set, as in at=x, got {at!r}.")
+    if at.domain is not domain:
+        raise JnoValueError(f"at={at!r} belongs to another domain.")
+    return at.collocation
+
+
+def laid_out(
+    tag: str, array: Any, per: Layout | None, collocation: Collocation | None, instances: int
+) -> tuple[TensorData, tuple[int, ...]]:
+    """The array with a leading instance axis, and the shape of one instance.
+
+    Raises `JnoValueError` when the declared axes do not have the lengths B and N, the array is not finite, or a leading axis
+    could be read in two ways.
+    """
+    value = np.asarray(array)
+    if value.dtype == object or not np.issubdtype(value.dtype, np.number | np.bool_):
+        raise JnoTypeError(f"{tag!r} must be an array of numbers, got dtype {value.dtype}.")
+    if np.issubdtype(value.dtype, np.inexact) and not np.all(np.isfinite(value)):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        raise JnoValueError(f"{tag!r} is not finite at index {where}.")
+    if per is None:
+        per = _default(tag, value.shape, collocation, instances)
+    if per not in get_args(Layout):
+        raise JnoValueError(f"per={per!r} is unknown; expected one of {list(get_args(Layout))}.")
+    if per in ("point", "instance_point") and collocation is None:
+        raise JnoValueError(f"per={per!r} needs at=x, a coordinate of the point set that the axis belongs to.")
+    if per in ("shared", "instance") and collocation is not None:
+        raise JnoValueError(f"at= belongs to per='point' or per='instance_point', got per={per!r}.")
+    expected = {
+        "shared": (),
+        "instance": (instances,),
+        "point": (collocation.size,) if collocation else (),
+        "instance_point": (instances, collocation.size) if collocation else (),
+    }[per]
+    if value.shape[: len(expected)] != expected:
+        raise JnoValueError(
+            f"{tag!r} with per={per!r} must start with the axes {expected} (B={instances}"
+            + (f", N={collocation.size}" if collocation else "")
+            + f"), got the shape {value.shape}."
+        )
+    if per in ("shared", "point"):
+        value = value[None]
+    data = TensorData(jnp.asarray(value), per, None if collocation is None else collocation.name)
+    return data, tuple(value.shape[1:])
+
+
+def later(argument: str, release: str) -> JnoNotImplementedError:
+    """The error for a documented argument that this release does not have yet."""
+    return JnoNotImplementedError(f"{argument} comes with jno {release}; leave it out until then.")
+
+
+def _default(tag: str, shape: tuple[int, ...], collocation: Collocation | None, instances: int) -> Layout:
+    if collocation is not None:
+        n = collocation.size
+        readings = [
+            layout
+            for layout, axes in (("point", (n,)), ("instance_point", (instances, n)))
+            if shape[: len(axes)] == axes
+        ]
+        if len(readings) != 1:
+            raise JnoValueError(
+                f"The axes of {tag!r} with shape {shape} are ambiguous for B={instances}, N={n}; declare per='point' or "
+                "per='instance_point'."
+            )
+        return readings[0]  # pyright: ignore[reportReturnType]
+    return "instance" if instances > 1 and shape[:1] == (instances,) else "shared"

@@ -1,0 +1,72 @@
+"""Derivatives and tracking, as methods of an expression."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+
+class Calculus(abc.ABC):
+    """Derivatives of an expression at its points.
+
+    `scheme` is a string `"family[:variant]"` resolved through the registry, an instance of `AbstractScheme`, or `None` for
+    the project's default; it is fixed when the node is built. A scalar field is `(N, 1)`, a vector field `(N, C)`.
+    """
+
+    @abc.abstractmethod
+    def _derivative(self, kind: str, variables: tuple[Any, ...], scheme: Any) -> Any: ...
+
+    @abc.abstractmethod
+    def _parameter_gradient(self, model: Any) -> Any: ...
+
+    @abc.abstractmethod
+    def _track(self, interval: int, reduce: Any) -> Any: ...
+
+    def d(self, variable: Any, scheme: Any = None) -> Any:
+        """The partial derivative in one coordinate, in the shape of the expression.
+
+        With a normal from `domain.variable(tag, normals=True)` it is the normal derivative.
+        """
+        return self._derivative("partial", (variable,), scheme)
+
+    def diff(self, variable: Any, scheme: Any = None) -> Any:
+        """The same as `d`."""
+        return self._derivative("partial", (variable,), scheme)
+
+    def d2(self, variable: Any, scheme: Any = None) -> Any:
+        """The second derivative in one coordinate, in the shape of the expression."""
+        return self._derivative("laplacian", (variable,), scheme)
+
+    def dd(self, variable: Any, scheme: Any = None) -> Any:
+        """The same as `d2`."""
+        return self._derivative("laplacian", (variable,), scheme)
+
+    def laplacian(self, *variables: Any, scheme: Any = None) -> Any:
+        """The sum of second derivatives, per component; without variables over all space coordinates."""
+        return self._derivative("laplacian", variables, scheme)
+
+    def hessian(self, *variables: Any, scheme: Any = None) -> Any:
+        """The matrix of second derivatives: `(N, k, k)`, or `(N, C, k, k)` for a vector field."""
+        return self._derivative("hessian", variables, scheme)
+
+    def grad(self, *targets: Any, scheme: Any = None) -> Any:
+        """The gradient in coordinates, or the Jacobian in the parameters of a network.
+
+        - `u.grad(x, y)`: `(N, 2)` for a scalar field, `(N, C, 2)` for a vector field.
+        - `u.grad(net)` or `u.grad(net.mask(m))`: `(N, P)`, `(N, C, P)` for a vector field, `(P,)` for a scalar such as
+          `pde.mse`. Parameters in PyTree order, each flattened row by row.
+        """
+        if len(targets) == 1 and _is_parameterised(targets[0]):
+            return self._parameter_gradient(targets[0])
+        return self._derivative("gradient", targets, scheme)
+
+    def tracker(self, interval: int = 1, reduce: Callable[[Any], Any] | None = None) -> Any:
+        """Record this expression every `interval` epochs without training on it; see `Tracker`."""
+        return self._track(interval, reduce)
+
+
+class Parameterised(abc.ABC):
+    """What `u.grad(...)` takes as holding parameters: a model, a masked model or a trainable parameter."""
+
+
+def _is_parameterised(target: Any) -> bool:
+    return isinstance(target, Parameterised) and getattr(target, "args", ()) == ()

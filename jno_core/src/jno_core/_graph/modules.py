@@ -1,0 +1,196 @@
+"""Any network as a PyTree that can be called on blocks of points.
+
+A module is called in one of three ways, found out once, when the network is first applied to expressions: on whole blocks
+`(N, k)` as separate arguments, or mapped over points with separate or joined coordinates (`eqx.nn.MLP`).
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, Literal, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jno_core._custom_types import PyTree
+from jno_core._settings import get_seed
+from jno_core.errors import JnoTypeError, JnoValueError
+
+Convention = Literal["batched", "mapped", "joined", "parameter"]
+
+# A prime that no layer width equals by accident: at this many rows a contraction over points cannot pass for one over
+# features.
+_PROBE_ROWS = 7919
+
+
+@final
+class ParameterArray(eqx.Module):
+    """The module of a trainable parameter: one array."""
+
+    value: Float[Array, "..."]
+
+    def __call__(self) -> Float[Array, "..."]:
+        return self.value
+
+
+@final
+class PlainCallable(eqx.Module):
+    """A function without parameters."""
+
+    fn: Callable[..., Any] = eqx.field(static=True)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.fn(*args)
+
+
+@final
+class LinenModule(eqx.Module):
+    """A Flax Linen module with its variables."""
+
+    variables: PyTree
+    definition: Any = eqx.field(static=True)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.definition.apply(self.variables, *args)
+
+
+@final
+class NnxModule(eqx.Module):
+    """A Flax NNX module as its graph definition and state."""
+
+    state: PyTree
+    definition: Any = eqx.field(static=True)
+    merge: Callable[..., Any] = eqx.field(static=True)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.merge(self.definition, self.state)(*args)
+
+
+@final
+class Uninitialised(eqx.Module):
+    """A Flax Linen module whose variables are made at its first call, when the widths of the inputs are known."""
+
+    definition: Any = eqx.field(static=True)
+
+    def initialised(self, avals: tuple[jax.ShapeDtypeStruct, ...]) -> LinenModule:
+        """The module with variables drawn from the project's seed."""
+        key = jax.random.key(get_seed())
+        blocks = [jnp.zeros(a.shape, a.dtype) for a in avals]
+        return LinenModule(self.definition.init(key, *blocks), self.definition)
+
+
+def adapt(module: Any) -> PyTree:
+    """`module` as a PyTree: an Equinox module, a Flax Linen or NNX module, or a plain callable.
+
+    Raises `JnoTypeError` for a class or for what cannot be called.
+    """
+    if isinstance(module, type):
+        raise JnoTypeError(f"wrap(...) takes an instance, got the class {module.__name__}. Construct it first.")
+    if isinstance(module, eqx.Module):
+        return checked(module)
+    # Whoever has an instance has imported its library, so nothing needs to be imported to recognise it.
+    linen, nnx = sys.modules.get("flax.linen"), sys.modules.get("flax.nnx")
+    if linen is not None and isinstance(module, linen.Module):
+        if module.scope is None:
+            return Uninitialised(module)
+        definition, variables = module.unbind()
+        return LinenModule(variables, definition)
+    if nnx is not None and isinstance(module, nnx.Module):
+        definition, state = nnx.split(module)
+        return NnxModule(state, definition, nnx.merge)
+    if not callable(module):
+        raise JnoTypeError(f"wrap(...) takes an Equinox or Flax module or a callable, got {module!r}.")
+    return PlainCallable(module)
+
+
+def checked(module: PyTree) -> PyTree:
+    """The module, if its parameters are finite.
+
+    Raises `JnoValueError` naming the first leaf that is not.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(module):
+        if eqx.is_inexact_array(leaf) and not bool(jnp.all(jnp.isfinite(leaf))):
+            raise JnoValueError(f"The parameter {jax.tree_util.keystr(path)} holds NaN or infinity.")
+    return module
+
+
+def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
+    """How to call `module` on these nodes.
+
+    Raises `JnoTypeError` when no way works, with what each one said.
+    """
+    actual = tuple(node.aval for node in args)
+    n = max((a.shape[0] for a in actual if a.ndim >= 1), default=1)
+    probes = tuple(
+        jax.ShapeDtypeStruct((_PROBE_ROWS, *a.shape[1:]), a.dtype) if a.ndim >= 2 and a.shape[0] == n else a
+        for a in actual
+    )
+    failures = []
+    trials: tuple[tuple[Convention, tuple[Any, ...], int], ...] = (
+        ("batched", probes, _PROBE_ROWS),
+        ("mapped", probes, _PROBE_ROWS),
+        ("joined", probes, _PROBE_ROWS),
+        ("batched", actual, n),
+    )
+    for candidate, avals, rows in trials:
+        try:
+            out = eqx.filter_eval_shape(lambda m, a, c=candidate: evaluate(m, c, a, None), module, avals)
+        except (TypeError, ValueError, IndexError, AssertionError) as e:
+            failures.append(f"{candidate}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no message'}")
+            continue
+        if isinstance(out, jax.ShapeDtypeStruct) and (avals is actual or out.shape[:1] == (rows,) and out.ndim <= 2):
+            return candidate
+        failures.append(f"{candidate}: returned {getattr(out, 'shape', type(out).__name__)} for {rows} points")
+    shapes = ", ".join(str(a.shape) for a in actual)
+    raise JnoTypeError(f"{name} cannot be called on arguments of shapes {shapes}:\n  " + "\n  ".join(failures))
+
+
+def evaluate(module: PyTree, convention: Convention, values: tuple[Any, ...], key: Any) -> Any:
+    """The module's output for argument values, with a result `(N,)` of a network turned into `(N, 1)`."""
+    if convention == "parameter":
+        return module()
+    options = {"key": key} if _takes_key(module) else {}
+    n = max((v.shape[0] for v in values if v.ndim >= 1), default=1)
+    if convention == "batched":
+        out = module(*values, **options)
+    else:
+        axes = tuple(0 if v.ndim >= 2 and v.shape[0] == n else None for v in values)
+        if convention == "joined":
+            out = jax.vmap(lambda *p: module(jnp.concatenate([jnp.atleast_1d(v) for v in p]), **options), axes)(*values)
+        else:
+            out = jax.vmap(lambda *p: module(*p, **options), axes)(*values)
+    if getattr(out, "ndim", None) == 1 and out.shape[0] == n:
+        return out[:, None]
+    return out
+
+
+def write_summary(model: Any) -> None:
+    """Write the leaves of a model and its totals to the standard output."""
+    frozen = model.settings.frozen_selection(model.module).leaves
+    lines, total, trainable = [f"{model!r}"], 0, 0
+    for (path, leaf), fixed in zip(jax.tree_util.tree_leaves_with_path(model.module), frozen, strict=True):
+        if eqx.is_inexact_array(leaf):
+            total, trainable = total + leaf.size, trainable + (0 if fixed else leaf.size)
+            state = "frozen" if fixed else "trains"
+            lines.append(f"  {jax.tree_util.keystr(path):<40} {leaf.shape!s:<16} {leaf.dtype!s:<10} {state}")
+    lines.append(f"  {total} parameters, {trainable} trainable")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def type_name(module: PyTree) -> str:
+    """A short name of what a module is."""
+    if isinstance(module, PlainCallable):
+        return getattr(module.fn, "__name__", "callable")
+    if isinstance(module, LinenModule | NnxModule | Uninitialised):
+        return "flax"
+    return type(module).__name__
+
+
+def _takes_key(module: PyTree) -> bool:
+    if not isinstance(module, eqx.Module) or isinstance(module, PlainCallable | LinenModule | NnxModule):
+        return False
+    return "key" in inspect.signature(type(module).__call__).parameters
+
+

@@ -1,0 +1,103 @@
+"""A rectangle with rectangular and other holes."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from jno_core import Mesh
+from jno_core.errors import JnoTypeError, JnoValueError
+from jno_plugin_geometry._arguments import checked_pair, checked_positive
+from jno_plugin_geometry._netgen import netgen_mesh
+from jno_plugin_geometry._planar_region import PlanarRegion, ring_edges
+from jno_plugin_geometry._region import AbstractRegionGeometry
+from jno_plugin_geometry._rings import Ring, RingLike, checked_holes
+
+_SIDES = ("bottom", "right", "top", "left")
+_KEYS = {"origin", "size", "type"}
+
+HoleLike: TypeAlias = Mapping[str, Any] | RingLike
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
+    """The rectangle from `(0, 0)` to `outer_size` with holes, in triangles of about `mesh_size` made by netgen.
+
+    Each hole is either
+
+    - a dict with `origin` (its lower left corner), `size` (a number or `(width, height)`) and optionally `type`, a name
+      for its kind, `"hole"` by default; or
+    - the vertices of a polygon or a shapely polygon, as in `Polygon`, with the type `"hole"`.
+
+    By default there is one square hole in the middle, 0.4 times as wide as the rectangle's shorter side.
+
+    Tags: `interior`, `boundary`, `outer`, `bottom`, `right`, `top`, `left`; `hole_boundary` (all holes) and each as
+    `hole_0`, `hole_1`, ...; for each type all its holes as `<type>_boundary`, except for the type `"hole"`, and the
+    sides of its rectangles as `<type>_bottom`, `<type>_right`, `<type>_top`, `<type>_left`.
+
+    Raises `JnoValueError` naming the hole at fault.
+    """
+
+    outer_size: tuple[float, float] = (2.0, 1.0)
+    holes: Iterable[HoleLike] | None = None
+    mesh_size: float = 0.1
+    _region: PlanarRegion = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        width, height = _checked_size("outer_size", self.outer_size)
+        side = 0.4 * min(width, height)
+        default = {"origin": ((width - side) / 2, (height - side) / 2), "size": (side, side)}
+        holes: list[HoleLike] = [default] if self.holes is None else _listed(self.holes)
+        object.__setattr__(self, "outer_size", (width, height))
+        object.__setattr__(self, "holes", tuple(holes))
+        object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
+        rings = _hole_rings(holes)
+        outer = _rectangle((0.0, 0.0), (width, height))
+        outer_edges, *hole_edges = ring_edges([outer, *rings])
+        named = {side: [edge] for side, edge in zip(_SIDES, outer_edges, strict=True)}
+        for hole, edges in zip(holes, hole_edges, strict=True):
+            kind = hole.get("type", "hole") if isinstance(hole, Mapping) else "hole"
+            if kind != "hole":
+                named.setdefault(f"{kind}_boundary", []).extend(edges)
+            if isinstance(hole, Mapping):
+                for side, edge in zip(_SIDES, edges, strict=True):
+                    named.setdefault(f"{kind}_{side}", []).append(edge)
+        object.__setattr__(self, "_region", PlanarRegion.from_rings(outer, rings, named))
+
+    def mesh(self) -> Mesh:
+        return netgen_mesh(self._region, self.mesh_size)
+
+
+def _listed(holes: Any) -> list[HoleLike]:
+    if isinstance(holes, Mapping) or not isinstance(holes, Iterable):
+        raise JnoTypeError(f"holes must be a sequence of holes, got {type(holes).__name__}. Did you mean [holes]?")
+    return list(holes)
+
+
+def _hole_rings(holes: list[HoleLike]) -> list[Ring]:
+    """The rings of all holes, with errors that name `holes[i]`."""
+    return checked_holes("holes", [_hole_rectangle(i, h) if isinstance(h, Mapping) else h for i, h in enumerate(holes)])
+
+
+def _hole_rectangle(i: int, hole: Mapping[str, Any]) -> Ring:
+    wrong = sorted(set(hole) - _KEYS) or sorted({"origin", "size"} - set(hole))
+    if wrong:
+        raise JnoValueError(f"holes[{i}] must have the keys 'origin', 'size' and optionally 'type'; check {wrong}.")
+    kind = hole.get("type", "hole")
+    if not isinstance(kind, str) or not kind.isidentifier():
+        raise JnoValueError(f"holes[{i}]['type'] must be a name such as 'heater', got {kind!r}.")
+    return _rectangle(
+        checked_pair(f"holes[{i}]['origin']", hole["origin"]), _checked_size(f"holes[{i}]['size']", hole["size"])
+    )
+
+
+def _checked_size(name: str, value: Any) -> tuple[float, float]:
+    width, height = checked_pair(name, (value, value) if np.ndim(value) == 0 else value)
+    return checked_positive(name, width), checked_positive(name, height)
+
+
+def _rectangle(origin: tuple[float, float], size: tuple[float, float]) -> Ring:
+    """The corners counter-clockwise from `origin`, so that the edges are in the order of `_SIDES`."""
+    return np.array(origin) + np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * np.array(size)

@@ -1,0 +1,5 @@
+"""Imports what is not there."""
+
+import not_there
+
+Weno = not_there.Weno

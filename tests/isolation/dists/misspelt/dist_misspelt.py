@@ -1,0 +1,26 @@
+"""Its metadata misspell a class, a name and a group."""
+
+from jno_core import AbstractScheme
+
+
+class Upwind(AbstractScheme):
+    """Upwind differences."""
+
+    exact = True
+    variants = ("left", "right")
+
+    @classmethod
+    def from_variant(cls, variant, modes):
+        return cls()
+
+    def supports(self, request, where):
+        return None
+
+    def default_params(self, request, where, key=None):
+        return {}
+
+    def prepare(self, requests, where):
+        return None
+
+    def apply(self, requests, field, where, params, prepared):
+        return tuple(field.values() for _ in requests)
