@@ -13,6 +13,7 @@ from jno_core._interfaces import (
     Field as Field,
     FitResult as FitResult,
     Mesh as Mesh,
+    MeshLocation as MeshLocation,
     Metrics as Metrics,
     PointDraw as PointDraw,
     RegionKind as RegionKind,

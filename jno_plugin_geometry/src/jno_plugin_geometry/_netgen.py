@@ -129,8 +129,9 @@ def _difficulty(region: PlanarRegion) -> str:
     onward = along[_following(region)]
     turn = np.arctan2(along[:, 0] * onward[:, 1] - along[:, 1] * onward[:, 0], np.sum(along * onward, axis=1))
     sharpest = np.degrees(np.min(np.pi - turn))
+    gap = np.min(_clearances(region, region.size))
     return (
         f"The polygon is {region.size:.3g} wide; its sharpest corner has {sharpest:.3g} degrees, its shortest edge is "
-        f"{np.min(region.edge_lengths()):.3g} long, its narrowest gap is {np.min(_clearances(region, region.size)):.3g}. "
+        f"{np.min(region.edge_lengths()):.3g} long, its narrowest gap is {gap:.3g}. "
         "Remove small features, or use a mesh_size nearer to them."
     )

@@ -82,8 +82,8 @@ def _checked_ring(name: str, vertices: RingLike) -> Ring:
     polygon = shapely.Polygon(ring)
     if not polygon.is_valid:
         raise JnoValueError(f"{name} does not bound a valid polygon: {shapely.is_valid_reason(polygon)}.")
-    if not polygon.area > 0:
-        raise JnoValueError(f"{name} encloses no area.")
+    if not 0 < polygon.area < np.inf:
+        raise JnoValueError(f"{name} encloses no area, or one too large for floating-point numbers.")
     return ring
 
 

@@ -2,7 +2,6 @@
 
 from jno_core._compile.data import (
     DomainData as DomainData,
-    MeshLocation as MeshLocation,
     PointData as PointData,
     TensorData as TensorData,
     instance_count as instance_count,

@@ -1,27 +1,16 @@
 """What a lowered problem reads from a domain, and how instances and times are mapped outside of the graph."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jno_core._custom_types import PRNGKey
 from jno_core._graph.variable import Layout
-from jno_core._interfaces import Mesh
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class MeshLocation:
-    """The mesh under a point set, and the mesh node of each point (`None` when points are not nodes). Compared by identity."""
-
-    mesh: Mesh
-    nodes: Int[np.ndarray, " n"] | None
+from jno_core._interfaces import MeshLocation
 
 
 @final

@@ -163,14 +163,12 @@ class Scope:
 
     def support(self, collocation: Collocation) -> Support:
         """The point set as schemes see it."""
-        location = self.instance.locations[collocation.name]
         return Support(
             self.instance.columns[collocation.name],
             collocation.names,
             len(collocation.coordinates),
             collocation.tag,
-            None if location is None else location.mesh,
-            None if location is None else location.nodes,
+            self.instance.locations[collocation.name],
         )
 
 

@@ -5,7 +5,7 @@ from jno_core._interfaces.geometry import (
     PointDraw as PointDraw,
     RegionKind as RegionKind,
 )
-from jno_core._interfaces.mesh import Mesh as Mesh
+from jno_core._interfaces.mesh import Mesh as Mesh, MeshLocation as MeshLocation
 from jno_core._interfaces.run import FitResult as FitResult, Metrics as Metrics, RunInfo as RunInfo
 from jno_core._interfaces.scheme import (
     AbstractScheme as AbstractScheme,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -135,14 +136,11 @@ class Mesh:
             sides.append(rest[candidates])
             opposite.append(self.cells[candidates, i])
         rows = np.sort(np.concatenate([*sides, facets]), axis=1)
-        order = np.lexsort(rows.T)
-        group = np.cumsum(np.any(np.diff(rows[order], axis=0, prepend=-1), axis=1))
-        group_of = np.empty_like(group)
-        group_of[order] = group
-        n_sides = len(rows) - len(facets)
-        node_of = np.full(len(rows) + 1, -1)
-        node_of[group_of[:n_sides]] = np.concatenate(opposite)
-        found = node_of[group_of[n_sides:]]
+        _, group = np.unique(rows, axis=0, return_inverse=True)
+        of_sides, of_facets = np.split(group.ravel(), [len(rows) - len(facets)])
+        node = np.full(len(rows), -1)
+        node[of_sides] = np.concatenate(opposite)
+        found = node[of_facets]
         if np.any(found < 0):
             facet = facets[np.argmin(found)]
             raise JnoValueError(f"The boundary facet with the nodes {facet.tolist()} is not the side of any cell.")
@@ -157,6 +155,15 @@ def _check_indices(what: str, index: Int[np.ndarray, "..."], n: int) -> None:
 
 def _cross_2d(a: Float[np.ndarray, "m 2"], b: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, " m"]:
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class MeshLocation:
+    """The mesh under a point set, and the mesh node of each point (`None` when points are not nodes). Compared by identity."""
+
+    mesh: Mesh
+    nodes: Int[np.ndarray, " n"] | None
 
 
 def _frozen(array, dtype) -> np.ndarray:

@@ -3,13 +3,13 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from jno_core._custom_types import Columns, PRNGKey, PyTree
-from jno_core._interfaces.mesh import Mesh
+from jno_core._interfaces.mesh import MeshLocation
 
 RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian"]
 
@@ -57,16 +57,14 @@ class Support(eqx.Module):
     - `names`: their names, such as `("x", "y", "t")`.
     - `space`: how many of them are space coordinates; the one after them, if any, is time.
     - `tag`: the name of the region in its domain.
-    - `mesh`: the mesh of the domain (host arrays), or `None` for a point cloud.
-    - `nodes`: the mesh node of each point, `(n,)` host integers, or `None` when the points are not mesh nodes.
+    - `location`: the mesh under the points and the node of each, host arrays; `None` for a point cloud.
     """
 
     columns: Columns
     names: tuple[str, ...] = eqx.field(static=True)
     space: int = eqx.field(static=True)
     tag: str = eqx.field(static=True)
-    mesh: Mesh | None = eqx.field(static=True, default=None)
-    nodes: Any = eqx.field(static=True, default=None)
+    location: MeshLocation | None = eqx.field(static=True, default=None)
 
 
 class Field(eqx.Module):
@@ -111,7 +109,7 @@ class AbstractScheme(eqx.Module):
         """`None` when the scheme can serve the request there; else the reason, as the end of a sentence.
 
         Called once per request while the problem is lowered, before anything is compiled. Only the static part of
-        `where` may be read (`names`, `space`, `mesh`, shapes of the columns).
+        `where` may be read (`names`, `space`, `location`, shapes of the columns).
         """
 
     @abc.abstractmethod

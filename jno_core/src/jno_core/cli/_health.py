@@ -75,7 +75,9 @@ def _unmet_requirements(dist: str) -> Iterator[Problem]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            yield Problem(dist, f"{dist} has a requirement that cannot be read: {error}", f"pip install --upgrade {dist}")
+            yield Problem(
+                dist, f"{dist} has a requirement that cannot be read: {error}", f"pip install --upgrade {dist}"
+            )
             continue
         # No extra is asked for: what only an extra needs may be missing.
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
