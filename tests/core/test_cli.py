@@ -39,7 +39,7 @@ def install(monkeypatch):
 
 def dist_of(case):
     (info,) = (DISTS / case).glob("*.dist-info")
-    return info.name.rpartition("-")[0].replace("_", "-")
+    return info.name.partition("-")[0].replace("_", "-")
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_the_demo_gets_its_options(tmp_path, monkeypatch, jno, given, passed):
     (package / "demo.py").write_text("import sys\nprint(__name__, sys.argv)\n")
     for name in [name for name in sys.modules if name.partition(".")[0] == "jno"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "argv", ["pytest"])
     status, out, _ = jno("demo", *given)
     monkeypatch.delitem(sys.modules, "jno")

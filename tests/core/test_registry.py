@@ -128,7 +128,7 @@ def test_near_spelling_of_a_package_that_is_not_installed(install):
 def test_name_of_a_later_release_of_an_installed_package(install, tmp_path, monkeypatch):
     registry = install("owner")
     write_dist(tmp_path, "Jno_Plugin.Spectral", "0.0.1", "[console_scripts]\nx = y:z\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     text = text_of(errors.PluginNotFoundError, registry.find, "scheme", "spectral")
     assert "but not by the installed version 0.0.1:\n    pip install --upgrade jno-plugin-spectral" in text
 
@@ -232,7 +232,7 @@ def test_an_interrupt_while_importing_goes_through(install, tmp_path, monkeypatc
     registry = install()
     write_dist(tmp_path, "jno-plugin-slow", "1", "[jno.searches]\nslow = dist_slow:Slow\n")
     (tmp_path / "dist_slow.py").write_text("raise KeyboardInterrupt\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(KeyboardInterrupt):
         registry.get("search", "slow")
 
@@ -266,8 +266,8 @@ def test_a_misspelt_name_and_a_misspelt_group_are_reported(install):
             "scheme",
             "unfinished",
             (
-                "is the class Unfinished, which is abstract; it must be a class derived from jno_core.AbstractScheme that "
-                "defines 'apply', 'default_params', 'from_variant', 'prepare', 'supports'."
+                "is the class Unfinished, which is abstract; it must be a class derived from jno_core.AbstractScheme "
+                "that defines 'apply', 'default_params', 'from_variant', 'prepare', 'supports'."
             ),
         ),
         ("scheme", "whole_module", "(dist_wrong_type) is not of the form 'module:attribute'."),
@@ -444,7 +444,7 @@ def test_damaged_metadata_disturb_nothing_else(install, tmp_path, monkeypatch):
     write_dist(tmp_path, "not-ours", "1", b"[other]\n\xff\xfe = x:y\n")
     (tmp_path / "left_behind-1.dist-info").mkdir()
     (tmp_path / "left_behind-1.dist-info" / "entry_points.txt").write_text("[jno.schemes]\nghost = ghost:Ghost\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     damaged = [status for status in registry.records() if status.problem]
     assert [(s.record.dist, s.note) for s in damaged] == [
         ("jno-plugin-damaged", "the file entry_points.txt of jno-plugin-damaged cannot be read")
