@@ -4,6 +4,7 @@ import functools
 
 import pytest
 import shapely
+
 from jno_plugin_geometry import (
     Box,
     Disk,

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from jno_plugin_geometry import Disk
 
 
@@ -19,7 +20,9 @@ def smallest_angle(mesh):
 
 
 def sides_of_cells(mesh):
-    return Counter(tuple(sorted(side)) for cell in mesh.cells.tolist() for side in itertools.combinations(cell, len(cell) - 1))
+    return Counter(
+        tuple(sorted(side)) for cell in mesh.cells.tolist() for side in itertools.combinations(cell, len(cell) - 1)
+    )
 
 
 def test_has_every_tag_and_no_other(geometry, mesh):

@@ -33,6 +33,10 @@ class JnoFileNotFoundError(JnoError, FileNotFoundError):
     """A file or folder that does not exist."""
 
 
+class JnoImportError(JnoError, ImportError):
+    """An optional package that is not installed; the message says how to install it."""
+
+
 class JnoNotImplementedError(JnoError, NotImplementedError):
     """A documented argument whose implementation comes with a later release, which the message names."""
 

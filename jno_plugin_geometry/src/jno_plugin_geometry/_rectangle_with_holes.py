@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
+from jno_core.errors import JnoTypeError, JnoValueError
 
 from jno_core import Mesh
-from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_pair, checked_positive
 from jno_plugin_geometry._netgen import netgen_mesh
 from jno_plugin_geometry._planar_region import PlanarRegion, ring_edges
 from jno_plugin_geometry._region import AbstractRegionGeometry
-from jno_plugin_geometry._rings import Ring, RingLike, checked_holes
+from jno_plugin_geometry._rings import Ring, RingLike, as_tuples, checked_hole
 
 _SIDES = ("bottom", "right", "top", "left")
 _KEYS = {"origin", "size", "type"}
@@ -41,24 +41,25 @@ class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
     """
 
     outer_size: tuple[float, float] = (2.0, 1.0)
-    holes: Iterable[HoleLike] | None = None
+    # Dicts do not hash; geometries that are equal still have equal hashes without them.
+    holes: Iterable[HoleLike] | None = dataclasses.field(default=None, hash=False)
     mesh_size: float = 0.1
     _region: PlanarRegion = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         width, height = _checked_size("outer_size", self.outer_size)
         side = 0.4 * min(width, height)
-        default = {"origin": ((width - side) / 2, (height - side) / 2), "size": (side, side)}
-        holes: list[HoleLike] = [default] if self.holes is None else _listed(self.holes)
+        default = {"origin": ((width - side) / 2, (height - side) / 2), "size": side}
+        holes = _checked_holes([default] if self.holes is None else self.holes)
         object.__setattr__(self, "outer_size", (width, height))
-        object.__setattr__(self, "holes", tuple(holes))
+        object.__setattr__(self, "holes", holes)
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
-        rings = _hole_rings(holes)
         outer = _rectangle((0.0, 0.0), (width, height))
+        rings = [_rectangle(h["origin"], h["size"]) if isinstance(h, Mapping) else np.array(h) for h in holes]
         outer_edges, *hole_edges = ring_edges([outer, *rings])
         named = {side: [edge] for side, edge in zip(_SIDES, outer_edges, strict=True)}
         for hole, edges in zip(holes, hole_edges, strict=True):
-            kind = hole.get("type", "hole") if isinstance(hole, Mapping) else "hole"
+            kind = hole["type"] if isinstance(hole, Mapping) else "hole"
             if kind != "hole":
                 named.setdefault(f"{kind}_boundary", []).extend(edges)
             if isinstance(hole, Mapping):
@@ -70,27 +71,27 @@ class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
         return netgen_mesh(self._region, self.mesh_size)
 
 
-def _listed(holes: Any) -> list[HoleLike]:
+def _checked_holes(holes: Any) -> tuple[dict[str, Any] | tuple[tuple[float, float], ...], ...]:
+    """Rectangles as dicts with all three keys, other holes as tuples of vertices."""
     if isinstance(holes, Mapping) or not isinstance(holes, Iterable):
         raise JnoTypeError(f"holes must be a sequence of holes, got {type(holes).__name__}. Did you mean [holes]?")
-    return list(holes)
+    return tuple(
+        _checked_rectangle(f"holes[{i}]", hole)
+        if isinstance(hole, Mapping)
+        else as_tuples(checked_hole(f"holes[{i}]", hole))
+        for i, hole in enumerate(holes)
+    )
 
 
-def _hole_rings(holes: list[HoleLike]) -> list[Ring]:
-    """The rings of all holes, with errors that name `holes[i]`."""
-    return checked_holes("holes", [_hole_rectangle(i, h) if isinstance(h, Mapping) else h for i, h in enumerate(holes)])
-
-
-def _hole_rectangle(i: int, hole: Mapping[str, Any]) -> Ring:
+def _checked_rectangle(name: str, hole: Mapping[str, Any]) -> dict[str, Any]:
     wrong = sorted(set(hole) - _KEYS) or sorted({"origin", "size"} - set(hole))
     if wrong:
-        raise JnoValueError(f"holes[{i}] must have the keys 'origin', 'size' and optionally 'type'; check {wrong}.")
+        raise JnoValueError(f"{name} must have the keys 'origin', 'size' and optionally 'type'; check {wrong}.")
     kind = hole.get("type", "hole")
     if not isinstance(kind, str) or not kind.isidentifier():
-        raise JnoValueError(f"holes[{i}]['type'] must be a name such as 'heater', got {kind!r}.")
-    return _rectangle(
-        checked_pair(f"holes[{i}]['origin']", hole["origin"]), _checked_size(f"holes[{i}]['size']", hole["size"])
-    )
+        raise JnoValueError(f"{name}['type'] must be a name such as 'heater', got {kind!r}.")
+    origin = checked_pair(f"{name}['origin']", hole["origin"])
+    return {"origin": origin, "size": _checked_size(f"{name}['size']", hole["size"]), "type": kind}
 
 
 def _checked_size(name: str, value: Any) -> tuple[float, float]:

@@ -6,9 +6,8 @@ from typing import TypeAlias
 import numpy as np
 import shapely
 from jaxtyping import Float
-from numpy.typing import ArrayLike
-
 from jno_core.errors import JnoTypeError, JnoValueError
+from numpy.typing import ArrayLike
 
 Ring: TypeAlias = Float[np.ndarray, "k 2"]
 RingLike: TypeAlias = ArrayLike | shapely.Polygon | shapely.LinearRing
@@ -34,13 +33,15 @@ def checked_holes(name: str, values: Iterable[RingLike]) -> list[Ring]:
     """The rings of several holes, each without holes of its own."""
     if isinstance(values, shapely.Geometry) or not isinstance(values, Iterable):
         raise JnoTypeError(f"{name} must be a sequence of holes, got {type(values).__name__}. Did you mean [{name}]?")
-    holes = []
-    for i, value in enumerate(values):
-        ring, *inner = checked_rings(f"{name}[{i}]", value)
-        if inner:
-            raise JnoValueError(f"{name}[{i}] has holes of its own; the islands in it would be separate regions.")
-        holes.append(ring)
-    return holes
+    return [checked_hole(f"{name}[{i}]", value) for i, value in enumerate(values)]
+
+
+def checked_hole(name: str, value: RingLike) -> Ring:
+    """The ring of one hole."""
+    ring, *inner = checked_rings(name, value)
+    if inner:
+        raise JnoValueError(f"{name} has holes of its own; the islands in it would be separate regions.")
+    return ring
 
 
 def as_tuples(ring: Ring) -> tuple[tuple[float, float], ...]:
@@ -78,7 +79,8 @@ def _checked_ring(name: str, vertices: RingLike) -> Ring:
         raise JnoValueError(f"{name} needs at least 3 vertices, got {len(ring)}.")
     same = np.flatnonzero(np.all(ring == np.roll(ring, -1, axis=0), axis=1))
     if same.size:
-        raise JnoValueError(f"{name}: edge {same[0]} has no length; vertices {same[0]} and {same[0] + 1} are the same.")
+        following = (same[0] + 1) % len(ring)
+        raise JnoValueError(f"{name}: edge {same[0]} has no length; vertices {same[0]} and {following} are the same.")
     polygon = shapely.Polygon(ring)
     if not polygon.is_valid:
         raise JnoValueError(f"{name} does not bound a valid polygon: {shapely.is_valid_reason(polygon)}.")

@@ -39,21 +39,22 @@ _STATEFUL = frozenset({"rng_uniform"})
 def share(fn: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """Return a function equal to `fn` that computes each distinct intermediate value once.
 
-    Each call traces `fn` to a jaxpr and binds the jaxpr's equations anew, leaving out those whose primitive, parameters and
-    inputs have occurred before (operands of commutative primitives in any order) and those that no result needs. The cost
-    is linear in the number of equations, and is paid while tracing if the call stands under `jax.jit`.
+    Each call traces `fn` to a jaxpr and binds the jaxpr's equations anew, leaving out those whose primitive, parameters
+    and inputs have occurred before (operands of commutative primitives in any order) and those that no result needs.
+    The cost is linear in the number of equations, and is paid while tracing if the call stands under `jax.jit`.
 
-    - Jitted functions are inlined, so that sharing crosses their boundaries (unless they ask for shardings or compiler options).
-    - Functions with `jax.custom_jvp` or `jax.custom_vjp` rules keep their rules. Two calls are merged if their jaxprs are
-      equal and so are those of their rules, up to the third derivative.
+    - Jitted functions are inlined, so that sharing crosses their boundaries (unless they ask for shardings or compiler
+      options).
+    - Functions with `jax.custom_jvp` or `jax.custom_vjp` rules keep their rules. Two calls are merged if their jaxprs
+      are equal and so are those of their rules, up to the third derivative.
     - Bodies of `scan`, `while`, `cond` and `jax.checkpoint` stay as they are, and are not searched for common
       equations: apply `share` to the body itself. Two such equations with equal bodies and inputs are merged.
     - Equations with effects (callbacks, debug prints, mutable references) all happen, in their order.
 
     **Arguments:**
 
-    - `fn`: a function of arbitrary PyTrees to arbitrary PyTrees, traceable by JAX. Leaves of the arguments that are not JAX
-      arrays are static. It may close over arrays and tracers.
+    - `fn`: a function of arbitrary PyTrees to arbitrary PyTrees, traceable by JAX. Leaves of the arguments that are not
+      JAX arrays are static. It may close over arrays and tracers.
 
     **Returns:**
 
@@ -96,7 +97,7 @@ def _needed(steps: Sequence["_Step"], outputs: Iterable[int]) -> list["_Step"]:
 @final
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """An equation to bind: `inputs` are the numbers of the distinct variables it reads, `outputs` those of its results."""
+    """An equation to bind: `inputs` number the distinct variables it reads, `outputs` its results."""
 
     equation: jex.JaxprEqn
     parent: jex.Jaxpr

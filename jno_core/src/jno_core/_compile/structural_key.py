@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, final
 
 import jax
+import jax.core
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +39,7 @@ class _Identity:
 
 
 def apply_equation(equation: jex.JaxprEqn, parent: jex.Jaxpr, operands: Sequence[Any]) -> list[Any]:
-    """Bind one equation of `parent` to `operands`, the values of `distinct_variables(equation)`, and return its outputs."""
+    """Bind one equation of `parent` to the values of its `distinct_variables`, and return its outputs."""
     alone = parent.replace(
         constvars=[], invars=distinct_variables(equation), outvars=list(equation.outvars), eqns=[equation]
     )
@@ -70,8 +71,8 @@ def _is_numeric(value: Any) -> bool:
 def parameters_key(equation: jex.JaxprEqn, parent: jex.Jaxpr, orders: int = RULE_ORDERS) -> Hashable:
     """The key of an equation's parameters: everything but its primitive, its inputs and its context.
 
-    Sub-jaxprs (of `scan`, `while`, `cond`, `remat`, ...) are compared by structure. A call of a function with derivative rules
-    of its own is compared by the function and by the rules, each as a jaxpr.
+    Sub-jaxprs (of `scan`, `while`, `cond`, `remat`, ...) are compared by structure. A call of a function with
+    derivative rules of its own is compared by the function and by the rules, each as a jaxpr.
 
     **Arguments:**
 

@@ -160,7 +160,10 @@ def _cross_2d(a: Float[np.ndarray, "m 2"], b: Float[np.ndarray, "m 2"]) -> Float
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class MeshLocation:
-    """The mesh under a point set, and the mesh node of each point (`None` when points are not nodes). Compared by identity."""
+    """The mesh under a point set, and the mesh node of each point (`None` when points are not nodes).
+
+    Compared by identity.
+    """
 
     mesh: Mesh
     nodes: Int[np.ndarray, " n"] | None

@@ -96,3 +96,10 @@ def kind_named(kinds: Mapping[str, Kind], name: str) -> Kind:
 def is_family(name: str) -> bool:
     """Whether a name follows the grammar of families."""
     return _FAMILY.fullmatch(name) is not None
+
+
+def near_group(group: str) -> str | None:
+    """The group of jno that a misspelt one was probably meant to be, or `None`."""
+    words = [kind.group.removeprefix("jno.") for kind in KINDS.values()]
+    near = nearest(group.removeprefix("jno."), words)
+    return None if near is None else f"jno.{near}"

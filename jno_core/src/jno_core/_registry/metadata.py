@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 
 import importlib_metadata
 
-from jno_core._registry.kinds import KINDS
+from jno_core._registry.kinds import KINDS, near_group
 from jno_core._registry.record import PluginRecord
-from jno_core._registry.spelling import nearest
 
 _KIND_OF_GROUP = {kind.group: kind.name for kind in KINDS.values()}
 _LEVEL = re.compile(r"(?P<group>.+)\.v(?P<level>[1-9][0-9]*)")
@@ -97,5 +96,5 @@ def _records(distribution: _Distribution, dist: str, version: str) -> Iterator[P
         if base in _KIND_OF_GROUP:
             yield PluginRecord(_KIND_OF_GROUP[base], name, dist, version, value, level)
         # A misspelt group would be silence; any other group under `jno.` is not ours to judge.
-        elif base.startswith("jno.") and nearest(base, _KIND_OF_GROUP):
+        elif base.startswith("jno.") and near_group(base):
             yield PluginRecord(group, name, dist, version, value, level)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, final
 
@@ -90,7 +91,8 @@ class Registry:
                 "inside of the `with` block."
             )
         before = self._temporary.pop((kind, name), None)
-        value = f"{obj.__module__}:{obj.__qualname__}" if isinstance(obj, type) else repr(obj)
+        named = isinstance(obj, type) or inspect.isroutine(obj)
+        value = f"{obj.__module__}:{obj.__qualname__}" if named else repr(obj)
         self._temporary[kind, name] = PluginRecord(kind, name, "temporary", "", value, found.level), obj
         try:
             yield
@@ -104,8 +106,9 @@ class Registry:
             raise JnoTypeError(f"The name of a {kind.words} must be a string, got {name!r}.")
         if (kind.name, name) in self._temporary:
             return self._temporary[kind.name, name][0]
-        if "/" in name:
-            return self._find_pinned(kind, *name.split("/", 1))
+        package, slash, family = name.partition("/")
+        if package and slash:
+            return self._find_pinned(kind, package, family)
         by_standing: dict[str, list[PluginRecord]] = {}
         for status in self._statuses:
             if (status.record.kind, status.record.name) == (kind.name, name):

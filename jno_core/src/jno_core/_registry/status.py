@@ -3,11 +3,10 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from jno_core._registry.kinds import Kind, is_family
+from jno_core._registry.kinds import Kind, is_family, near_group
 from jno_core._registry.known import OWNERS
 from jno_core._registry.metadata import UNREADABLE
 from jno_core._registry.record import PluginRecord, PluginStatus
-from jno_core._registry.spelling import nearest
 
 
 def classify(records: Sequence[PluginRecord], kinds: Mapping[str, Kind]) -> tuple[PluginStatus, ...]:
@@ -58,7 +57,7 @@ def _invalid(record: PluginRecord, kinds: Mapping[str, Kind]) -> PluginStatus:
     if record.kind == UNREADABLE:
         return PluginStatus(record, "invalid", f"the file {UNREADABLE} of {record.dist} cannot be read", fix)
     if record.kind not in kinds:
-        near = nearest(record.kind, [kind.group for kind in kinds.values()])
-        return PluginStatus(record, "invalid", f"unknown group {record.kind!r}; it should be {near!r}", fix)
+        note = f"unknown group {record.kind!r}; it should be {near_group(record.kind)!r}"
+        return PluginStatus(record, "invalid", note, fix)
     note = f"the name {record.name!r} is not of lower-case letters, digits and underscores"
     return PluginStatus(record, "invalid", note, fix)

@@ -46,25 +46,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_plugins(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    json_option = argparse.ArgumentParser(add_help=False)
-    # Without SUPPRESS the default of the inner parser would undo a --json before its name.
-    json_option.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-
-    plugins = commands.add_parser("plugins", help="what is installed, and whether it works", parents=[json_option])
-    plugins.set_defaults(command=list_plugins, json=False)
+    plugins = commands.add_parser("plugins", help="what is installed, and whether it works")
+    plugins.set_defaults(command=list_plugins)
+    _add_json(plugins, False)
     actions = plugins.add_subparsers(title="actions", metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list the plugins (the default); imports none", parents=[json_option])
+    listing = actions.add_parser("list", help="list the plugins (the default); imports none")
+    _add_json(listing)
     listing.set_defaults(command=list_plugins)
 
-    show = actions.add_parser("show", help="import a plugin and show what it says", parents=[json_option])
+    show = actions.add_parser("show", help="import a plugin and show what it says")
+    _add_json(show)
     show.add_argument("kind", metavar="KIND", choices=tuple(KINDS), help=", ".join(KINDS))
     show.add_argument("name", metavar="NAME", help="NAME or PACKAGE/NAME")
     show.set_defaults(command=show_plugin)
 
-    check = actions.add_parser("check", help="look for problems; imports no plugin", parents=[json_option])
+    check = actions.add_parser("check", help="look for problems; imports no plugin")
+    _add_json(check)
     check.add_argument("--load", action="store_true", help="also import each plugin: this runs its code")
     check.set_defaults(command=check_plugins)
+
+
+def _add_json(parser: argparse.ArgumentParser, default: bool | str = argparse.SUPPRESS) -> None:
+    # With a default of its own an inner parser would undo a --json that comes before its name.
+    parser.add_argument("--json", action="store_true", default=default, help="print JSON")
 
 
 def _version() -> str:

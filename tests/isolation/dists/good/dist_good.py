@@ -9,12 +9,14 @@ class Identity(AbstractScheme):
     A second paragraph.
     """
 
-    exact = True
     variants = ("left", "right")
 
     @classmethod
     def from_variant(cls, variant, modes):
         return cls()
+
+    def merges(self, request):
+        return False
 
     def supports(self, request, where):
         return None

@@ -6,12 +6,14 @@ from jno_core import AbstractScheme
 class R(AbstractScheme):
     """Of stranger b."""
 
-    exact = True
     variants = ("left", "right")
 
     @classmethod
     def from_variant(cls, variant, modes):
         return cls()
+
+    def merges(self, request):
+        return False
 
     def supports(self, request, where):
         return None
