@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from jno_core.errors import JnoValueError
 
 from jno_core import AbstractBalancer, UpdateView
+from jno_core.errors import JnoValueError
 from jno_plugin_balancers import ReLoBRaLo
 
 ANCHOR_LOSSES = np.array([(1, 10), (0.5, 9), (0.45, 9.5), (0.4, 9), (0.39, 8)])

@@ -8,11 +8,11 @@ import numpy as np
 import pluggy
 import pytest
 from hypothesis import given, settings
+
+from jno_core import Metrics, RunInfo
 from jno_core.errors import JnoValueError
 from jno_core.hooks import PROJECT, TrainerHooks
 from jno_plugin_callbacks import EarlyStopping
-
-from jno_core import Metrics, RunInfo
 
 
 def start(callback, epochs, first_epoch=0):

@@ -11,12 +11,12 @@ from importlib.metadata import entry_points
 import numpy as np
 import pluggy
 import pytest
-from jno_core.errors import JnoTypeError, JnoValueError
-from jno_core.hooks import PROJECT, TrainerHooks
-from jno_plugin_callbacks import Progress
 from rich.console import Console
 
 from jno_core import FitResult, Metrics, RunInfo
+from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.hooks import PROJECT, TrainerHooks
+from jno_plugin_callbacks import Progress
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 

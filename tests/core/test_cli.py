@@ -9,10 +9,10 @@ import sysconfig
 import textwrap
 
 import pytest
-from jno_core._registry import Registry
-from jno_core.cli import _doctor
 
 from jno_core import cli, plugins
+from jno_core._registry import Registry
+from jno_core.cli import _doctor
 
 DISTS = pathlib.Path(__file__).parents[1] / "isolation" / "dists"
 CASES = tuple(sorted(folder.name for folder in DISTS.iterdir()))

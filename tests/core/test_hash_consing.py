@@ -6,9 +6,9 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jax.experimental import io_callback
+
 from jno_core._compile import hash_consing
 from jno_core._compile.hash_consing import share
 

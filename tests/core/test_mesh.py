@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from jno_core.errors import JnoValueError
 
 from jno_core import Mesh
+from jno_core.errors import JnoValueError
 
 
 def segment(nodes=(0.0, 0.5, 2.0)):

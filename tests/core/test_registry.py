@@ -10,11 +10,11 @@ import sysconfig
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from jno_core._registry import KINDS, PluginRecord, Registry, known
-from jno_core._registry.metadata import installed_records
 
 import jno_core
 from jno_core import errors, plugins
+from jno_core._registry import KINDS, PluginRecord, Registry, known
+from jno_core._registry.metadata import installed_records
 
 DISTS = pathlib.Path(__file__).parents[1] / "isolation" / "dists"
 CASES = tuple(sorted(folder.name for folder in DISTS.iterdir()))

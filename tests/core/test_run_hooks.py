@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from jno_core import FitResult, Metrics, RunInfo, TrainState, hookimpl
 from jno_core._registry import Registry
 from jno_core._train.run_hooks import RunHooks
 from jno_core.errors import JnoTypeError, JnoValueError, PluginNotFoundError, PluginTypeError
-
-from jno_core import FitResult, Metrics, RunInfo, TrainState, hookimpl
 
 RUN = RunInfo(first_epoch=0, epochs=10, terms=("pde",), trackers=(), trainable=3)
 METRICS = Metrics(first_epoch=0, total=np.ones(2), losses=np.ones((2, 1)), seconds=0.5, tracked={})

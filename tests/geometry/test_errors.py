@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import shapely
-from jno_core.errors import JnoTypeError, JnoValueError
 
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry import (
     Box,
     Disk,

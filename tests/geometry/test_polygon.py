@@ -9,12 +9,11 @@ import threading
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from jno_core.errors import JnoValueError
-from jno_plugin_geometry._netgen import netgen_mesh
+from hypothesis import given, settings, strategies as st
 
+from jno_core.errors import JnoValueError
 from jno_plugin_geometry import Polygon, RectangleWithHoles
+from jno_plugin_geometry._netgen import netgen_mesh
 
 SQUARE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 

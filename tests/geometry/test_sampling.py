@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 import shapely
-from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
+from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 from jno_plugin_geometry import Box, Disk, Line, LShape, Polygon, Rectangle, RectangleWithHoles
 
 N = 4000

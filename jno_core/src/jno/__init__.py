@@ -1,15 +1,14 @@
 """Differential equations with neural networks, written as on paper.
 
-    x, y, _ = domain.variable("interior")
-    u = net(x, y)
-    pde = -u.laplacian(x, y) - f
-    crux = jno.core([pde.mse, bc.mse])
-    crux.solve(5_000)
-    field = crux.eval(u)
+x, y, _ = domain.variable("interior")
+u = net(x, y)
+pde = -u.laplacian(x, y) - f
+crux = jno.core([pde.mse, bc.mse])
+crux.solve(5_000)
+field = crux.eval(u)
 """
 
-from jno import ad_mode as ad_mode, fn as fn, nn as nn, noise as noise, numpy as numpy
-from jno import numpy as np
+from jno import ad_mode as ad_mode, fn as fn, nn as nn, noise as noise, numpy as np, numpy as numpy
 from jno._namespaces import (
     callbacks as callbacks,
     domain as domain,

@@ -11,8 +11,15 @@ from typing import Any
 import jax.numpy as _jnp
 
 from jno._tracing import TracedNamespace as _TracedNamespace, traced as _traced
-from jno_core._graph import FunctionCall as _FunctionCall, Placeholder, Tracker, as_node as _as_node, call as _call
-from jno_core._graph import differentiate as _differentiate, parameter as parameter
+from jno_core._graph import (
+    FunctionCall as _FunctionCall,
+    Placeholder,
+    Tracker,
+    as_node as _as_node,
+    call as _call,
+    differentiate as _differentiate,
+    parameter as parameter,
+)
 from jno_core.errors import JnoTypeError as _JnoTypeError, JnoValueError as _JnoValueError
 
 pi = _jnp.pi
@@ -57,7 +64,9 @@ def divergence(fields: Sequence[Any], variables: Sequence[Any], scheme: Any = No
     Raises `JnoValueError` unless there are as many fields as variables.
     """
     if len(fields) != len(variables) or not fields:
-        raise _JnoValueError(f"divergence needs one field per variable, got {len(fields)} fields, {len(variables)} variables.")
+        raise _JnoValueError(
+            f"divergence needs one field per variable, got {len(fields)} fields, {len(variables)} variables."
+        )
     total = grad(fields[0], variables[0], scheme)
     for field, variable in zip(fields[1:], variables[1:], strict=True):
         total = total + grad(field, variable, scheme)

@@ -6,8 +6,8 @@ Users import `jno`; authors of plugins import the contracts from here.
 from jno_core._interfaces import (
     AbstractBalancer as AbstractBalancer,
     AbstractGeometry as AbstractGeometry,
-    AbstractScheme as AbstractScheme,
     AbstractSchedule as AbstractSchedule,
+    AbstractScheme as AbstractScheme,
     DerivativeRequest as DerivativeRequest,
     DifferentiationModes as DifferentiationModes,
     Field as Field,

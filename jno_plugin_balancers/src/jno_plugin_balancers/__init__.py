@@ -1,4 +1,3 @@
 """Loss balancers: rules that weigh the losses of a problem against each other while it trains."""
 
-from jno_plugin_balancers._relobralo import ReLoBRaLo as ReLoBRaLo
-from jno_plugin_balancers._relobralo import ReLoBRaLoState as ReLoBRaLoState
+from jno_plugin_balancers._relobralo import ReLoBRaLo as ReLoBRaLo, ReLoBRaLoState as ReLoBRaLoState

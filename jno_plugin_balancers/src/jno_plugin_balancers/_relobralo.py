@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
-from jno_core.errors import JnoValueError
 
 from jno_core import AbstractBalancer, UpdateView
+from jno_core.errors import JnoValueError
 
 _FLOOR = 1e-12
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+
 from jno_core.errors import JnoTypeError, JnoValueError
 
 _MOST_CELLS = 20_000_000

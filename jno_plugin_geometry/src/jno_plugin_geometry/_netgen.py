@@ -16,9 +16,9 @@ from typing import final
 import numpy as np
 import shapely
 from jaxtyping import Float, Int
-from jno_core.errors import JnoValueError
 
 from jno_core import Mesh
+from jno_core.errors import JnoValueError
 from jno_plugin_geometry._arguments import checked_cells
 from jno_plugin_geometry._planar_region import PlanarRegion
 

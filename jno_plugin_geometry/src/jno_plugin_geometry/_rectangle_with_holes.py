@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
-from jno_core.errors import JnoTypeError, JnoValueError
 
 from jno_core import Mesh
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_pair, checked_positive
 from jno_plugin_geometry._netgen import netgen_mesh
 from jno_plugin_geometry._planar_region import PlanarRegion, ring_edges

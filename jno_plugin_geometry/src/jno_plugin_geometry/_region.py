@@ -5,9 +5,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
-from jno_core.errors import JnoKeyError, JnoValueError
 
 from jno_core import AbstractGeometry, PointDraw, RegionKind
+from jno_core.errors import JnoKeyError, JnoValueError
 from jno_plugin_geometry._arguments import checked_count
 
 

@@ -6,8 +6,9 @@ from typing import TypeAlias
 import numpy as np
 import shapely
 from jaxtyping import Float
-from jno_core.errors import JnoTypeError, JnoValueError
 from numpy.typing import ArrayLike
+
+from jno_core.errors import JnoTypeError, JnoValueError
 
 Ring: TypeAlias = Float[np.ndarray, "k 2"]
 RingLike: TypeAlias = ArrayLike | shapely.Polygon | shapely.LinearRing

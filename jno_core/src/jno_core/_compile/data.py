@@ -98,13 +98,15 @@ def instance_count(data: DomainData, collocations: Sequence[str], tensors: Seque
 
 
 def _without_times(data: DomainData) -> DomainData:
-    return eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, [None] * len(data.points)) if data.points else data
+    return (
+        eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, [None] * len(data.points))
+        if data.points
+        else data
+    )
 
 
 def _with_times(data: DomainData, original: DomainData) -> DomainData:
     if not original.points:
         return data
     times = [p.times for p in original.points.values()]
-    return eqx.tree_at(
-        lambda d: [p.times for p in d.points.values()], data, times, is_leaf=lambda x: x is None
-    )
+    return eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, times, is_leaf=lambda x: x is None)

@@ -11,10 +11,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._compile.data import Instance
 from jno_core._compile.plan import VALUE, GroupKey, Plan, opened
 from jno_core._compile.program import Program
+from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._graph import (
     OPERATORS,
     AbstractDerivative,

@@ -39,7 +39,7 @@ def laid_out(
     could be read in two ways.
     """
     value = np.asarray(array)
-    if value.dtype == object or not np.issubdtype(value.dtype, np.number | np.bool_):
+    if not (np.issubdtype(value.dtype, np.number) or value.dtype == bool):
         raise JnoTypeError(f"{tag!r} must be an array of numbers, got dtype {value.dtype}.")
     if np.issubdtype(value.dtype, np.inexact) and not np.all(np.isfinite(value)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])

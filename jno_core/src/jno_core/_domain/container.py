@@ -95,7 +95,9 @@ class Domain:
         if attachment.is_array(sample):
             return self._attach(tag, sample, per, at, split)
         if per is not None or at is not None:
-            raise JnoTypeError("per= and at= belong to an attached array: domain.variable(name, array, per=..., at=...).")
+            raise JnoTypeError(
+                "per= and at= belong to an attached array: domain.variable(name, array, per=..., at=...)."
+            )
         collocation = self._draw(tag, sample, exclude_boundary, same_points, normals, reverse_normals)
         d = self.dimension
         space = tuple(Variable(collocation, "space", (i, i + 1)) for i in range(d))
@@ -161,7 +163,9 @@ class Domain:
         if collocation.tag not in self.tags:
             raise JnoKeyError(f"The domain for evaluation has no tag {collocation.tag!r}; it has {list(self.tags)}.")
         request = sampling.SampleRequest.from_user(None, False)
-        return sampling.draw(self._regions, collocation.tag, request, [sampling.generator(collocation.name)], self._time)
+        return sampling.draw(
+            self._regions, collocation.tag, request, [sampling.generator(collocation.name)], self._time
+        )
 
     def _draw(
         self, tag: str, sample: Any, exclude_boundary: bool, same_points: bool, normals: bool, reverse: bool
@@ -179,7 +183,9 @@ class Domain:
         generators = [sampling.generator(name if i == 0 else f"{name}/{i}") for i in range(streams)]
         data = sampling.draw(self._regions, tag, request, generators, self._time)
         if normals and data.normals is None:
-            raise JnoValueError(f"There are no normals on {tag!r}; boundary tags have them: {self._regions.boundaries()}.")
+            raise JnoValueError(
+                f"There are no normals on {tag!r}; boundary tags have them: {self._regions.boundaries()}."
+            )
         data = sampling.reversed_normals(data) if reverse else data
         kind = self._regions.kinds.get(tag, "initial")
         names = ("x", "y", "z")[: self.dimension]

@@ -28,7 +28,9 @@ def plot_domain(
         axes.plot(*points.T, ".", markersize=3, label=f"{name} ({len(points)} points)")
         if show_normals and data.normals is not None:
             normals = _padded(np.asarray(data.normals[0]), regions.dimension)
-            axes.quiver(*points.T, *normals.T, color="0.3", **({"width": 0.002} if regions.dimension < 3 else {"length": 0.1}))
+            axes.quiver(
+                *points.T, *normals.T, color="0.3", **({"width": 0.002} if regions.dimension < 3 else {"length": 0.1})
+            )
     if not drawn:
         for tag, cloud in regions.clouds.items():
             axes.plot(*_padded(cloud, regions.dimension).T, ".", markersize=3, label=tag)

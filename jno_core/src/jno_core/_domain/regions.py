@@ -29,7 +29,11 @@ class Regions:
     @classmethod
     def from_mesh(cls, mesh: Mesh) -> Self:
         """The parts of a mesh: all of it, its boundary tags, its sub-regions."""
-        kinds = {"interior": "interior", **dict.fromkeys(mesh.facets, "boundary"), **dict.fromkeys(mesh.regions, "interior")}
+        kinds = {
+            "interior": "interior",
+            **dict.fromkeys(mesh.facets, "boundary"),
+            **dict.fromkeys(mesh.regions, "interior"),
+        }
         return cls(mesh.dimension, kinds, mesh)
 
     @classmethod
@@ -40,7 +44,9 @@ class Regions:
         `N >= 1` and `d` in 1, 2, 3, is not finite, or has another dimension than the others.
         """
         if not isinstance(tags, Mapping):
-            raise JnoTypeError(f"from_array takes a mapping of tags to points, as in {{'interior': points}}, got {tags!r}.")
+            raise JnoTypeError(
+                f"from_array takes a mapping of tags to points, as in {{'interior': points}}, got {tags!r}."
+            )
         if not tags:
             raise JnoValueError("from_array needs at least one tag with points of shape (N, d).")
         clouds: dict[str, np.ndarray] = {}
@@ -49,7 +55,9 @@ class Regions:
                 raise JnoTypeError(f"A tag must be a string that is not empty, got {tag!r}.")
             points = np.array(value, dtype=np.float64)
             if points.ndim != 2 or points.shape[1] not in (1, 2, 3) or len(points) == 0:
-                raise JnoValueError(f"Points of {tag!r} must have shape (N, d) with N >= 1 and d = 1, 2, 3, got {points.shape}.")
+                raise JnoValueError(
+                    f"Points of {tag!r} must have shape (N, d) with N >= 1 and d = 1, 2, 3, got {points.shape}."
+                )
             if not np.all(np.isfinite(points)):
                 row = int(np.argwhere(~np.isfinite(points))[0, 0])
                 raise JnoValueError(f"Point {row} of {tag!r} is not finite: {points[row]}.")

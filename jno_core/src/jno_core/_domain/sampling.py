@@ -43,7 +43,9 @@ class SampleRequest:
         if n is not None and n < 1:
             raise JnoValueError(f"sample needs at least one point, got {n}.")
         if not (sampler is None or sampler == "uniform" or callable(sampler)):
-            raise JnoTypeError(f"The sampler must be None, 'uniform' or a callable (points, n) -> indices, got {sampler!r}.")
+            raise JnoTypeError(
+                f"The sampler must be None, 'uniform' or a callable (points, n) -> indices, got {sampler!r}."
+            )
         if n is None and sampler is not None:
             raise JnoValueError("A sampler needs a count: sample=(n, sampler).")
         function = None if sampler is None or isinstance(sampler, str) else sampler
@@ -62,7 +64,9 @@ def draw(
     initial = tag == "initial" and tag not in regions.kinds
     source = "interior" if initial else tag
     if initial and "interior" not in regions.kinds:
-        raise JnoValueError(f"The initial points are those of 'interior', which the domain lacks; it has {list(regions.kinds)}.")
+        raise JnoValueError(
+            f"The initial points are those of 'interior', which the domain lacks; it has {list(regions.kinds)}."
+        )
     drawn = [_draw_once(regions, source, request, rng) for rng in generators]
     points = np.stack([p for p, _, _ in drawn])
     normals = np.stack([n for _, n, _ in drawn if n is not None]) if drawn[0][1] is not None else None
@@ -129,7 +133,12 @@ def _indices(points: np.ndarray, request: SampleRequest, rng: np.random.Generato
     if request.sampler is None:
         return np.sort(rng.choice(len(points), n, replace=False))
     index = np.asarray(request.sampler(points, n))
-    if index.shape != (n,) or not np.issubdtype(index.dtype, np.integer) or index.min() < 0 or index.max() >= len(points):
+    if (
+        index.shape != (n,)
+        or not np.issubdtype(index.dtype, np.integer)
+        or index.min() < 0
+        or index.max() >= len(points)
+    ):
         raise JnoValueError(
             f"The sampler must return {n} integers from 0 to {len(points) - 1}, got shape {index.shape}, dtype {index.dtype}."
         )

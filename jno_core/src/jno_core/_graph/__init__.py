@@ -19,7 +19,12 @@ from jno_core._graph.function import (
     as_node as as_node,
     call as call,
 )
-from jno_core._graph.model import Model as Model, MaskedModel as MaskedModel, ModelCall as ModelCall, parameter as parameter
+from jno_core._graph.model import (
+    MaskedModel as MaskedModel,
+    Model as Model,
+    ModelCall as ModelCall,
+    parameter as parameter,
+)
 from jno_core._graph.noise import Noise as Noise
 from jno_core._graph.parameter_gradient import NetworkGradient as NetworkGradient
 from jno_core._graph.tracker import Tracker as Tracker

@@ -162,4 +162,3 @@ def _is_factory(candidate: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return "learning_rate" in parameters
-

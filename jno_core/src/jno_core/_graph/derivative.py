@@ -124,7 +124,9 @@ def _check_variables(target: Placeholder, kind: str, variables: tuple[Variable, 
     collocation = variables[0].collocation
     for variable in variables:
         if variable.axis == "normal" or variable.dim[1] - variable.dim[0] != 1:
-            raise JnoValueError(f"The {kind} is taken in single coordinates, got {variable!r} of shape {variable.aval.shape}.")
+            raise JnoValueError(
+                f"The {kind} is taken in single coordinates, got {variable!r} of shape {variable.aval.shape}."
+            )
         if variable.collocation is not collocation:
             raise JnoValueError(
                 f"The {kind} of {target!r} mixes coordinates of two point sets, {collocation.name!r} and "

@@ -169,9 +169,9 @@ def as_node(value: Any) -> Placeholder:
         raise JnoTypeError(f"{value!r} is a network, not an expression. Call it on coordinates first: net(x, y).")
     if isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
         return Literal(value)
-    if isinstance(value, np.ndarray | np.generic | jax.Array) and jnp.issubdtype(value.dtype, jnp.number | jnp.bool_):
-        return Literal(value)
-    if isinstance(value, np.ndarray) and value.dtype == bool:
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and (
+        jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool
+    ):
         return Literal(value)
     raise JnoTypeError(
         f"{value!r} of type {type(value).__name__} cannot be part of an expression. Expected an expression, a number or "
@@ -224,7 +224,9 @@ def _abstract(fn: Callable[..., Any], args: tuple[Any, ...], options: dict[str, 
 
     def on_values(values):
         rest = iter(values)
-        return fn(*_fill(args, iter([next(rest) if isinstance(v, jax.ShapeDtypeStruct) else v for v in known])), **options)
+        return fn(
+            *_fill(args, iter([next(rest) if isinstance(v, jax.ShapeDtypeStruct) else v for v in known])), **options
+        )
 
     shapes = ", ".join(f"{node!r}: {node.aval.shape}" for node in nodes)
     try:
@@ -272,5 +274,3 @@ def _parameters(fn: Callable[..., Any]) -> tuple[str, ...]:
         return tuple(inspect.signature(fn).parameters)
     except (TypeError, ValueError):
         return ()
-
-

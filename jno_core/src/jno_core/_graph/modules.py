@@ -140,7 +140,7 @@ def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
         except (TypeError, ValueError, IndexError, AssertionError) as e:
             failures.append(f"{candidate}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no message'}")
             continue
-        if isinstance(out, jax.ShapeDtypeStruct) and (avals is actual or out.shape[:1] == (rows,) and out.ndim <= 2):
+        if isinstance(out, jax.ShapeDtypeStruct) and (avals is actual or (out.shape[:1] == (rows,) and out.ndim <= 2)):
             return candidate
         failures.append(f"{candidate}: returned {getattr(out, 'shape', type(out).__name__)} for {rows} points")
     shapes = ", ".join(str(a.shape) for a in actual)
@@ -192,5 +192,3 @@ def _takes_key(module: PyTree) -> bool:
     if not isinstance(module, eqx.Module) or isinstance(module, PlainCallable | LinenModule | NnxModule):
         return False
     return "key" in inspect.signature(type(module).__call__).parameters
-
-

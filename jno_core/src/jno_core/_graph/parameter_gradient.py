@@ -41,7 +41,9 @@ class NetworkGradient(Placeholder):
     def abstract_value(self) -> jax.ShapeDtypeStruct:
         aval, p = self.target.aval, self.selection.size(self.model.module)
         if aval.ndim > 2:
-            raise JnoValueError(f"u.grad(net) needs a scalar or a field (N, C); {self.target!r} has shape {aval.shape}.")
+            raise JnoValueError(
+                f"u.grad(net) needs a scalar or a field (N, C); {self.target!r} has shape {aval.shape}."
+            )
         shape = aval.shape[:1] if aval.ndim == 2 and aval.shape[1] == 1 else aval.shape
         return jax.ShapeDtypeStruct((*shape, p), aval.dtype)
 

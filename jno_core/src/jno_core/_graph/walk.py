@@ -23,9 +23,7 @@ def collocations(roots: Iterable[Placeholder]) -> tuple[Collocation, ...]:
     """The point sets that the roots read, in the order of first appearance."""
     found: dict[Collocation, None] = {}
     for node in nodes(roots):
-        if isinstance(node, Variable):
-            found.setdefault(node.collocation)
-        elif isinstance(node, TensorTag) and node.collocation is not None:
+        if isinstance(node, Variable) or (isinstance(node, TensorTag) and node.collocation is not None):
             found.setdefault(node.collocation)
     return tuple(found)
 

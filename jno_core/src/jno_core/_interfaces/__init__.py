@@ -15,9 +15,9 @@ from jno_core._interfaces.scheme import (
     RequestKind as RequestKind,
     Support as Support,
 )
+from jno_core._interfaces.state import TrainState as TrainState
 from jno_core._interfaces.stateful import (
     AbstractBalancer as AbstractBalancer,
     AbstractSchedule as AbstractSchedule,
     UpdateView as UpdateView,
 )
-from jno_core._interfaces.state import TrainState as TrainState

@@ -29,12 +29,18 @@ def check_mesh(mesh: Any) -> None:
     """Refuse device meshes other than one device."""
     if mesh is None:
         return
-    if not isinstance(mesh, tuple | list) or len(mesh) != 2 or any(isinstance(m, bool) or not isinstance(m, int) for m in mesh):
+    if (
+        not isinstance(mesh, tuple | list)
+        or len(mesh) != 2
+        or any(isinstance(m, bool) or not isinstance(m, int) for m in mesh)
+    ):
         raise JnoTypeError(f"mesh must be two integers (batch, model), got {mesh!r}.")
     if any(m < 1 for m in mesh):
         raise JnoValueError(f"mesh=(batch, model) needs positive numbers of devices, got {mesh!r}.")
     if tuple(mesh) != (1, 1):
-        raise JnoNotImplementedError(f"mesh={tuple(mesh)} comes with jno 0.3; this release runs on one device, mesh=(1, 1).")
+        raise JnoNotImplementedError(
+            f"mesh={tuple(mesh)} comes with jno 0.3; this release runs on one device, mesh=(1, 1)."
+        )
 
 
 def check_resume(path: Any) -> None:
@@ -57,7 +63,9 @@ def check_epochs(epochs: Any, inner_steps: Any) -> None:
 def check_samples(samples: Any) -> None:
     """Check which posterior samples `eval` shall use."""
     if samples == "chain":
-        raise JnoValueError("samples='chain' needs a model with posterior samples, and no expression here contains one.")
+        raise JnoValueError(
+            "samples='chain' needs a model with posterior samples, and no expression here contains one."
+        )
     if samples not in ("auto", "point"):
         raise JnoValueError(f"samples must be 'auto', 'point' or 'chain', got {samples!r}.")
 

@@ -202,7 +202,10 @@ class Core:
         return f"core([{terms}], {len(self.problem.trackers)} trackers, {self.domain!r})"
 
     def _print(self, describe: Any) -> Self:
-        for title, root in (*zip(self.problem.terms, self.problem.constraints, strict=True), *self.problem.trackers.items()):
+        for title, root in (
+            *zip(self.problem.terms, self.problem.constraints, strict=True),
+            *self.problem.trackers.items(),
+        ):
             sys.stdout.write("\n".join([f"{title}:", *printing.tree_lines(root, describe)]) + "\n")
         return self
 

@@ -115,7 +115,9 @@ def _schedule(scale: Any) -> AbstractSchedule | None:
     return FunctionSchedule(scale, len(required) >= 2)
 
 
-def split(groups: tuple[ParameterGroup, ...], modules: dict[str, PyTree]) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
+def split(
+    groups: tuple[ParameterGroup, ...], modules: dict[str, PyTree]
+) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
     """Modules as (trainable leaves by group, everything else by model)."""
     params = {g.name: g.selection.filter(modules[g.model]) for g in groups}
     rest = dict(modules)

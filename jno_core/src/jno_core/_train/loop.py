@@ -106,5 +106,3 @@ def finish(hooks: RunHooks, loop: Loop, epochs: int, statistics: Any) -> None:
     hooks.on_fit_end(FitResult(epochs, loop.stopped, statistics))
     last = statistics.total_loss
     logger.info("%d epochs, total loss %s%s", epochs, last, f", stopped: {loop.stopped}" if loop.stopped else "")
-
-

@@ -29,7 +29,9 @@ class Problem:
         self.program = Program(listed)
         self.domain: Domain = _domain_of(self.program, domain)
         self.terms = _unique([_title(c, f"loss {i}") for i, c in enumerate(self.constraints)])
-        self.trackers = dict(zip(_unique([_title(t, _title(t.expr, "tracker")) for t in tracked]), tracked, strict=True))
+        self.trackers = dict(
+            zip(_unique([_title(t, _title(t.expr, "tracker")) for t in tracked]), tracked, strict=True)
+        )
         _check_time(self.program.roots)
 
     @property
@@ -54,7 +56,9 @@ def _checked_list(expressions: Any) -> tuple[Placeholder, ...]:
         raise JnoTypeError(f"core takes a list of constraints, got {expressions!r}.")
     for i, e in enumerate(expressions):
         if not isinstance(e, Placeholder):
-            raise JnoTypeError(f"Constraint {i} must be an expression such as pde.mse, got {e!r} of type {type(e).__name__}.")
+            raise JnoTypeError(
+                f"Constraint {i} must be an expression such as pde.mse, got {e!r} of type {type(e).__name__}."
+            )
     return tuple(expressions)
 
 
@@ -65,7 +69,9 @@ def _check_constraint(i: int, constraint: Placeholder) -> None:
             "it: residual.mse, residual.mae, residual.mean."
         )
     if isinstance(constraint, BalancedWeight):
-        raise JnoValueError(f"Constraint {i} is the weight {constraint!r} alone; multiply it with its loss, or track it.")
+        raise JnoValueError(
+            f"Constraint {i} is the weight {constraint!r} alone; multiply it with its loss, or track it."
+        )
 
 
 def _domain_of(program: Program, given: Any) -> Domain:

@@ -12,8 +12,7 @@ from typing import Any, final
 import pluggy
 
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
-from jno_core._registry import Registry
-from jno_core._registry import registry as installed_plugins
+from jno_core._registry import Registry, registry as installed_plugins
 from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoTypeError, JnoValueError, PluginTypeError
 from jno_core.hooks import PROJECT, TrainerHooks

@@ -48,8 +48,8 @@ class RunLog:
     - `terms`: names of the loss terms.
     - `total_loss`, `losses`: the total loss and each term's, `(k,)` and `(k, n)`.
     - `tracks`: by the trackers' names.
-    - `seconds`: training time from the start of the run to the end of each epoch, `(k,)`. Epochs that ran fused into one
-      device loop share its time evenly.
+    - `seconds`: training time from the start of the run to the end of each epoch, `(k,)`. Epochs that ran fused into
+      one device loop share its time evenly.
     - `compile_seconds`, `training_time`: seconds spent on compilation and on steps.
     - `trainable_params`, `frozen_params`: numbers of scalars.
     - `stopped`: why the run ended early, `None` if it did not.

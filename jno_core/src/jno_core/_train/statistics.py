@@ -9,7 +9,7 @@ from typing import Any, Self, final
 import numpy as np
 from jaxtyping import Float, Int
 
-from jno_core._train.run_log import RunLog as RunLog, Track as Track
+from jno_core._train.run_log import RunLog, Track
 from jno_core._train.statistics_file import read_runs, write_runs
 from jno_core._train.statistics_plot import draw, save_figure
 from jno_core._train.statistics_report import as_html, as_text
@@ -65,8 +65,8 @@ class Statistics:
         """One dictionary per `solve` call.
 
         Keys: `epoch` `(k,)`, `total_loss` `(k,)`, `losses` `(k, n)`, `timestamps` `(k,)` (seconds since the run's first
-        step), `training_time` and `compile_time` (seconds), `trainable_params`, `frozen_params`, `total_params`, and if there
-        are trackers `track_stats`: by name a dictionary of `epochs` `(r,)` and `values` `(r, ...)`.
+        step), `training_time` and `compile_time` (seconds), `trainable_params`, `frozen_params`, `total_params`, and if
+        there are trackers `track_stats`: by name a dictionary of `epochs` `(r,)` and `values` `(r, ...)`.
         """
         return [_as_dict(log) for log in self.logs]
 

@@ -108,8 +108,8 @@ def _read_manifest(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         raise JnoValueError(f"{str(path)!r} holds {manifest['format']!r}; expected a training history, {FORMAT!r}.")
     if manifest["version"] > VERSION:
         raise JnoValueError(
-            f"The training history {str(path)!r} has format version {manifest['version']}; this jno reads versions up to "
-            f"{VERSION}. Update it with: pip install --upgrade jno"
+            f"The training history {str(path)!r} has format version {manifest['version']}; this jno reads versions up "
+            f"to {VERSION}. Update it with: pip install --upgrade jno"
         )
     return manifest
 
@@ -131,7 +131,7 @@ def _stored(array: np.ndarray) -> np.ndarray:
     """Complex numbers as pairs: safetensors knows no complex128."""
     if array.dtype.kind != "c":
         return np.ascontiguousarray(array)
-    return np.stack([array.real, array.imag], axis=-1)
+    return np.stack([np.real(array), np.imag(array)], axis=-1)
 
 
 def _fingerprint(array: np.ndarray) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def _draw_times(axes: Any, logs: Sequence[RunLog]) -> None:
     epochs = np.concatenate([log.epochs for log in logs])
     times = np.concatenate([1e3 * np.diff(log.seconds, prepend=0.0) for log in logs])
     _draw_line(axes, epochs, times, None)
+    # From zero, so that jitter does not look like a change.
+    axes.set_ylim(bottom=0.0)
     axes.set_title("time per step")
     axes.set_ylabel("ms")
 

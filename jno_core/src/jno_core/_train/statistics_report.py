@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,5 +76,5 @@ def _pace(log: RunLog) -> str:
     return f"{1e3 * log.training_time / len(log.total_loss):.3g}" if len(log.total_loss) else "-"
 
 
-def _number(value: complex) -> str:
+def _number(value: Any) -> str:
     return f"{value:.4g}"

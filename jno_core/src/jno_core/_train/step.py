@@ -61,7 +61,13 @@ class Stepper:
         return TrainState(params, opt_state, plugins, key, jnp.asarray(0))
 
     def total(
-        self, params: dict[str, PyTree], rest: PyTree, data: DomainData, plugins: dict[str, PyTree], key: PRNGKey, step: Any
+        self,
+        params: dict[str, PyTree],
+        rest: PyTree,
+        data: DomainData,
+        plugins: dict[str, PyTree],
+        key: PRNGKey,
+        step: Any,
     ) -> tuple[Scalar, Measured]:
         """The total loss: the mean over constraints of their means over instances."""
         modules = self._modules(params, rest)
@@ -74,15 +80,25 @@ class Stepper:
         tracked = tuple(jax.lax.stop_gradient(v) for v in values[k:])
         return jnp.mean(losses), Measured(losses, tracked, states)
 
-    def step(self, state: TrainState, rest: PyTree, data: DomainData) -> tuple[TrainState, Scalar, Measured, Bool[Array, ""]]:
+    def shared_total(self, *arguments: Any) -> tuple[Scalar, Measured]:
+        """`total` with every distinct equation of its jaxpr computed once, before anything is differentiated."""
+        return share(self.total)(*arguments)
+
+    def step(
+        self, state: TrainState, rest: PyTree, data: DomainData
+    ) -> tuple[TrainState, Scalar, Measured, Bool[Array, ""]]:
         """One update of every group. Where the loss or a gradient is not finite the state stays as it is."""
         key = jax.random.fold_in(state.key, state.epoch)
 
         def loss(params: dict[str, PyTree]) -> tuple[Scalar, Measured]:
-            return share(self.total)(params, rest, data, state.plugin_state, key, state.epoch)
+            return self.shared_total(params, rest, data, state.plugin_state, key, state.epoch)
 
         (total, measured), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-        params, opt_state, plugins = dict(state.params), dict(state.opt_state), {**state.plugin_state, **measured.balances}
+        params, opt_state, plugins = (
+            dict(state.params),
+            dict(state.opt_state),
+            {**state.plugin_state, **measured.balances},
+        )
         for g in self.groups:
             updates, opt_state[g.name] = g.optimizer.update(
                 grads[g.name],
@@ -148,7 +164,13 @@ class Stepper:
         return {model: joined[name] for name, model in self.problem.models.items()}
 
     def _advance(
-        self, params: dict[str, PyTree], rest: PyTree, data: DomainData, plugins: dict[str, PyTree], key: PRNGKey, step: Any
+        self,
+        params: dict[str, PyTree],
+        rest: PyTree,
+        data: DomainData,
+        plugins: dict[str, PyTree],
+        key: PRNGKey,
+        step: Any,
     ) -> dict[str, PyTree]:
         """Balancers' states and weights after this step, by name; constants of differentiation."""
         params = jax.lax.stop_gradient(params)

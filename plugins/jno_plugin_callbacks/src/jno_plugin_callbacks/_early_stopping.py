@@ -4,9 +4,8 @@ import math
 import numbers
 from typing import Literal, final, get_args
 
-from jno_core.errors import JnoValueError
-
 from jno_core import Metrics, RunInfo, hookimpl
+from jno_core.errors import JnoValueError
 
 ImprovementMode = Literal["min", "max", "rel"]
 

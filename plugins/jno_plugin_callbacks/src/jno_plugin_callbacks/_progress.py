@@ -5,9 +5,8 @@ import numbers
 import sys
 from typing import TYPE_CHECKING, TextIO, cast, final
 
-from jno_core.errors import JnoTypeError, JnoValueError
-
 from jno_core import FitResult, Metrics, RunInfo, hookimpl
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_callbacks._display import AbstractDisplay, Bar, Lines
 from jno_plugin_callbacks._report import Meter, Report, summary
 

@@ -1,0 +1,60 @@
+"""The point sets on which schemes are checked: clouds, meshes and periodic grids of the unit cube."""
+
+import itertools
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jno_core._interfaces import Mesh, MeshLocation, Support
+
+Layout = Literal["cloud", "mesh", "periodic"]
+
+_TIME = 0.37
+_INTERVALS = {1: 16, 2: 8, 3: 4}
+
+
+def point_set(layout: Layout, space: int, *, time: bool, level: int) -> tuple[Float[np.ndarray, "n d"], Support]:
+    """The points `(n, space + time)` in float64 and the support at them, in JAX's default floating-point type.
+
+    `"cloud"`: scattered points. `"mesh"`: all nodes of a simplicial mesh. `"periodic"`: a uniform grid without its last
+    nodes. Each level halves the spacing; all points have the same time.
+    """
+    intervals = _INTERVALS[space] * 2**level
+    location = None
+    if layout == "mesh":
+        mesh = cube_mesh(space, intervals)
+        points, location = mesh.points, MeshLocation(mesh, np.arange(len(mesh.points)))
+    else:
+        points = _grid(space, intervals if layout == "periodic" else intervals + 1) / intervals
+        if layout == "cloud":
+            points = points + np.random.default_rng(level).uniform(-0.3, 0.3, points.shape) / intervals
+    if time:
+        points = np.concatenate([points, np.full((len(points), 1), _TIME)], axis=1)
+    names = ("x", "y", "z")[:space] + (("t",) if time else ())
+    columns = tuple(jnp.asarray(points[:, i : i + 1]) for i in range(points.shape[1]))
+    return points, Support(columns, names, space, "interior", location)
+
+
+def cube_mesh(dimension: int, intervals: int) -> Mesh:
+    """The unit cube in `intervals` cells along each axis, each split into simplices along its diagonal (Kuhn 1960)."""
+    nodes = intervals + 1
+    points = _grid(dimension, nodes) / intervals
+    strides = nodes ** np.arange(dimension)[::-1]
+    corners = _grid(dimension, intervals).astype(int) @ strides
+    cells = []
+    for order in itertools.permutations(range(dimension)):
+        path = np.concatenate([[0], np.cumsum(strides[list(order)])])
+        if np.linalg.det(np.eye(dimension)[list(order)]) < 0:
+            path[[0, 1]] = path[[1, 0]]
+        cells.append(corners[:, None] + path)
+    simplices = np.concatenate(cells)
+    sides = np.concatenate([np.delete(simplices, i, axis=1) for i in range(dimension + 1)])
+    _, first, counts = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
+    return Mesh(points, simplices, {"boundary": sides[first[counts == 1]]})
+
+
+def _grid(dimension: int, count: int) -> Float[np.ndarray, "n d"]:
+    axes = np.meshgrid(*[np.arange(count, dtype=np.float64)] * dimension, indexing="ij")
+    return np.stack([axis.ravel() for axis in axes], axis=1)

@@ -1,0 +1,38 @@
+"""Partial derivatives by an explicit composition of `jax.jacfwd` and `jax.jacrev`, one point at a time."""
+
+import itertools
+from collections.abc import Callable, Iterable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jno_core import Field
+from jno_plugin_ad._planner import Columns, Derivatives, MultiIndex
+
+_JACOBIANS = {"forward": jax.jacfwd, "reverse": jax.jacrev}
+
+
+def compose(field: Field, columns: Columns, modes: tuple[str, ...], indices: Iterable[MultiIndex]) -> Derivatives:
+    """The partial derivatives that `indices` name, each `(n, *c)`.
+
+    `modes` are `"forward"` or `"reverse"`, outermost first, one for each order: `("forward", "reverse")` is
+    `jacfwd(jacrev(f))`. The function `f` takes the vector of those coordinates of one point that occur in `indices`,
+    and evaluates the target on that point alone. The full derivative tensor is formed; the entries are picked from it.
+    """
+    wanted = set(indices)
+    axes = sorted(set(itertools.chain.from_iterable(wanted)))
+
+    def at_point(p: Float[Array, " k"], row: tuple[Columns, jax.Array]) -> Float[Array, " *c"]:
+        point, aligned = jax.tree.map(lambda leaf: leaf[None], row)
+        moved = list(point)
+        for i, axis in enumerate(axes):
+            moved[axis] = p[i].reshape(1, 1)
+        return field.at(tuple(moved), aligned)[0]
+
+    derivative: Callable[..., Array] = at_point
+    for mode in reversed(modes):
+        derivative = _JACOBIANS[mode](derivative)
+    coordinates = jnp.concatenate([columns[axis] for axis in axes], axis=1)
+    tensor = jax.vmap(derivative)(coordinates, (columns, field.aligned))
+    return {index: tensor[..., *(axes.index(axis) for axis in index)] for index in wanted}

@@ -1,0 +1,64 @@
+"""Where the points stand in an intermediate value: the domain of the pointwise check."""
+
+import dataclasses
+from typing import Any, NamedTuple, TypeAlias, final
+
+import jax.extend.core as jex
+import jax.extend.source_info_util
+
+
+@final
+class PointAxis(NamedTuple):
+    """Row i of the points lies along `axis`, and nowhere else.
+
+    The axis may have absorbed its neighbours in a reshape: it then stands for the axes `(outer, points, inner)` in
+    row-major order, where `inner` follows from its size. Otherwise `outer` and `inner` are one.
+    """
+
+    axis: int
+    points: int
+    outer: int = 1
+
+    def moved(self, by: int) -> "PointAxis":
+        """The same, `by` axes further to the right."""
+        return self._replace(axis=self.axis + by)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Obstacle:
+    """The reason why a value cannot be differentiated on all points at once: `what` happens, and the `remedy`."""
+
+    what: str
+    remedy: str
+
+
+Position: TypeAlias = PointAxis | Obstacle | None
+"""Of one value: where its points stand, why they cannot be followed, or `None` if it does not depend on them."""
+
+
+def mixing(eqn: jex.JaxprEqn, note: str = "") -> Obstacle:
+    """The obstacle of an equation that works across the points."""
+    return Obstacle(
+        f"mixes the points in {located(eqn)}{note}",
+        "Make it pointwise, or use an explicit mode such as scheme='automatic_differentiation:forward', which "
+        "evaluates the target one point at a time.",
+    )
+
+
+def shape_of(atom: jex.Var | jex.Literal) -> tuple[int, ...]:
+    """The shape of an operand or result."""
+    aval: Any = atom.aval
+    return aval.shape
+
+
+def located(eqn: jex.JaxprEqn) -> str:
+    """The equation's primitive and the user's line that it stems from."""
+    return f"`{eqn.primitive.name}` ({jax.extend.source_info_util.summarize(eqn.source_info)})"
+
+
+def joined(eqn: jex.JaxprEqn, a: Position, b: Position) -> Position:
+    """The position of a value that is `a` in one case and `b` in another."""
+    if a is None or b is None or a == b:
+        return b if a is None else a
+    return next((p for p in (a, b) if isinstance(p, Obstacle)), mixing(eqn))
