@@ -17,7 +17,7 @@ lint: ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pyright
+	$(BIN)/basedpyright --level error
 
 format: ready
 	$(BIN)/ruff format .

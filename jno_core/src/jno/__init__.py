@@ -8,16 +8,31 @@ crux.solve(5_000)
 field = crux.eval(u)
 """
 
-from jno import ad_mode as ad_mode, fn as fn, nn as nn, noise as noise, numpy as np, numpy as numpy
-from jno._namespaces import (
-    callbacks as callbacks,
-    domain as domain,
-    lora as lora,
-    optimizers as optimizers,
-    sampler as sampler,
-)
-from jno._version import __version__ as __version__
-from jno_core import plugins as plugins
-from jno_core._graph import Placeholder as Placeholder
-from jno_core._settings import get_seed as get_seed, setup as setup
+from jno import ad_mode, fn, nn, noise, numpy
+from jno._namespaces import callbacks, domain, lora, np, optimizers, sampler
+from jno._version import __version__
+from jno_core import plugins
+from jno_core._graph import Placeholder
+from jno_core._settings import get_seed, setup
 from jno_core._train import Core as core, Statistics as statistics
+
+__all__ = [
+    "Placeholder",
+    "__version__",
+    "ad_mode",
+    "callbacks",
+    "core",
+    "domain",
+    "fn",
+    "get_seed",
+    "lora",
+    "nn",
+    "noise",
+    "np",
+    "numpy",
+    "optimizers",
+    "plugins",
+    "sampler",
+    "setup",
+    "statistics",
+]

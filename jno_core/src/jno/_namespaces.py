@@ -1,8 +1,10 @@
-"""The namespaces of the face that plugins fill."""
+"""The namespaces of the face: those that plugins fill, and the short name of `jno.numpy`."""
 
+from jno import numpy
 from jno._views import PluginNamespace
 from jno_core._domain import DomainFactory
 
+np = numpy
 domain = DomainFactory()
 callbacks = PluginNamespace("callback", "jno.callbacks")
 sampler = PluginNamespace("resampler", "jno.sampler")

@@ -1,7 +1,9 @@
 """Wrappers that make functions of `jax.numpy` work on expressions."""
 
+import contextlib
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable
 from typing import Any, final
@@ -14,11 +16,12 @@ from jno_core.errors import JnoTypeError
 
 
 @functools.cache
-def traced(module: types.ModuleType, name: str, namespace: str) -> Any:
-    """The member `name` of a module of JAX: functions become traced functions, everything else is itself.
+def traced(path: str, name: str, namespace: str) -> Any:
+    """The member `name` of the imported module `path` of JAX: functions become traced functions, everything else is itself.
 
     Raises `AttributeError` naming the namespace.
     """
+    module = sys.modules[path]
     if name.startswith("_") or not hasattr(module, name):
         raise AttributeError(f"{namespace} has no {name!r}: it is not in {module.__name__} either.")
     member = getattr(module, name)
@@ -31,14 +34,14 @@ def traced(module: types.ModuleType, name: str, namespace: str) -> Any:
 class TracedNamespace:
     """A submodule of `jax.numpy` whose functions work on expressions."""
 
-    def __init__(self, module: types.ModuleType, name: str) -> None:
-        self._module, self._name = module, name
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return traced(self._module, name, f"jno.numpy.{self._name}")
+        return traced(f"jax.numpy.{self._name}", name, f"jno.numpy.{self._name}")
 
     def __dir__(self) -> list[str]:
-        return [name for name in dir(self._module) if not name.startswith("_")]
+        return [name for name in dir(sys.modules[f"jax.numpy.{self._name}"]) if not name.startswith("_")]
 
     def __repr__(self) -> str:
         return f"jno.numpy.{self._name}"
@@ -55,11 +58,9 @@ def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[...,
     wrapper.__name__ = wrapper.__qualname__ = name
     wrapper.__module__ = namespace
     wrapper.__doc__ = f"{inspect.getdoc(fn) or ''}\n\nWith an expression as argument it makes a node of the graph."
-    try:
+    # A few built-in functions have no signature; the wrapper then shows its own.
+    with contextlib.suppress(TypeError, ValueError):
         wrapper.__signature__ = inspect.signature(fn)  # pyright: ignore[reportFunctionMemberAccess]
-    except (TypeError, ValueError):
-        # A few built-in functions have no signature; the wrapper then shows its own.
-        pass
     return wrapper
 
 

@@ -2,7 +2,8 @@
 
     -Δu = 1 on the plate, u = 0 on its rim and on the rim of the hole
 
-A network is trained on the mesh nodes of a coarse mesh, and compared with linear finite elements (SciPy) on a finer one.
+The network is multiplied by a function that vanishes on both rims, so the boundary condition holds exactly. It is trained at
+random points and compared with linear finite elements (SciPy) on a fine mesh.
 """
 
 import argparse
@@ -23,10 +24,12 @@ from shapely import Point
 
 import jno
 
+CENTRE, RADIUS = (0.7, 0.5), 0.2
+
 
 def plate(mesh_size: float) -> Any:
     """The plate `[0, 2] x [0, 1]` with a round hole."""
-    hole = Point(0.7, 0.5).buffer(0.2, quad_segs=24)
+    hole = Point(CENTRE).buffer(RADIUS, quad_segs=24)
     return jno.domain.polygon([(0, 0), (2, 0), (2, 1), (0, 1)], holes=[hole], mesh_size=mesh_size)
 
 
@@ -45,7 +48,7 @@ def finite_elements(mesh: Any) -> np.ndarray:
     np.add.at(load, mesh.cells, np.repeat(area[:, None] / 3, 3, axis=1))
     inside = np.setdiff1d(np.arange(n), mesh.nodes("boundary"))
     values = np.zeros(n)
-    values[inside] = spsolve(stiffness[inside][:, inside].tocsc(), load[inside])
+    values[inside] = np.asarray(spsolve(stiffness[inside][:, inside].tocsc(), load[inside]))
     return values
 
 
@@ -53,22 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Solve, compare, draw."""
     parser = argparse.ArgumentParser(prog="jno demo", description="Poisson's equation on a plate with a hole.")
     parser.add_argument("--out", default="runs/demo", help="folder for the pictures")
-    parser.add_argument("--epochs", type=int, default=4000, help="number of training steps")
+    parser.add_argument("--epochs", type=int, default=3000, help="number of training steps")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
 
     domain = plate(mesh_size=0.05)
-    x, y, _ = domain.variable("interior")
-    xb, yb, _ = domain.variable("boundary")
+    x, y, _ = domain.variable("interior", sample=(1500, "uniform"))
 
-    rate = optax.cosine_decay_schedule(3e-3, max(options.epochs, 1), alpha=1e-2)
-    net = jno.nn.wrap(foundax.mlp(2, hidden_dims=48, num_layers=3, key=jax.random.PRNGKey(jno.get_seed())), name="u")
+    rate = optax.cosine_decay_schedule(1e-2, max(options.epochs, 1), alpha=1e-2)
+    net = jno.nn.wrap(foundax.mlp(2, hidden_dims=32, num_layers=3, key=jax.random.PRNGKey(jno.get_seed())), name="net")
     net.optimizer(optax.adam(rate))
-    u = net(x, y)
+    rim = x * (2 - x) * y * (1 - y) * ((x - CENTRE[0]) ** 2 + (y - CENTRE[1]) ** 2 - RADIUS**2)
+    u = rim * net(x, y)
     pde = -u.laplacian(x, y) - 1.0
-    rim = net(xb, yb)
 
-    crux = jno.core([pde.mse.name("pde"), (100 * rim.mse).name("rim")])
+    crux = jno.core([pde.mse.name("pde")])
     history = crux.solve(options.epochs, callbacks=["progress"])
 
     fine = plate(mesh_size=0.02)
@@ -91,7 +93,7 @@ def draw_field(mesh: Any, values: np.ndarray, title: str, path: Path) -> None:
     """A filled contour plot of nodal values."""
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    contours = axes.tricontourf(*mesh.points.T, mesh.cells, values, levels=24)
+    contours = axes.tricontourf(mesh.points[:, 0], mesh.points[:, 1], mesh.cells, values, levels=24)
     figure.colorbar(contours, ax=axes, shrink=0.8)
     axes.set_aspect("equal")
     axes.set_title(title)

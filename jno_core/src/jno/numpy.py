@@ -24,8 +24,8 @@ from jno_core.errors import JnoTypeError as _JnoTypeError, JnoValueError as _Jno
 
 pi = _jnp.pi
 π = pi
-linalg = _TracedNamespace(_jnp.linalg, "linalg")
-fft = _TracedNamespace(_jnp.fft, "fft")
+linalg = _TracedNamespace("linalg")
+fft = _TracedNamespace("fft")
 norm = linalg.norm
 inverse = linalg.inv
 
@@ -157,7 +157,7 @@ def _expression(target: Any) -> Placeholder:
 
 
 def __getattr__(name: str) -> Any:
-    return _traced(_jnp, name, "jno.numpy")
+    return _traced("jax.numpy", name, "jno.numpy")
 
 
 def __dir__() -> list[str]:

@@ -27,9 +27,11 @@ class PointAxis(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True)
 class Obstacle:
-    """The reason why a value cannot be differentiated on all points at once: `what` happens, and the `remedy`."""
+    """Why a value cannot be differentiated on all points at once: `what` happens, in which of the user's lines (empty
+    if unknown), and the `remedy`."""
 
     what: str
+    line: str
     remedy: str
 
 
@@ -40,7 +42,8 @@ Position: TypeAlias = PointAxis | Obstacle | None
 def mixing(eqn: jex.JaxprEqn, note: str = "") -> Obstacle:
     """The obstacle of an equation that works across the points."""
     return Obstacle(
-        f"mixes the points in {located(eqn)}{note}",
+        f"mixes the points in `{eqn.primitive.name}`{note}",
+        line_of(eqn),
         "Make it pointwise, or use an explicit mode such as scheme='automatic_differentiation:forward', which "
         "evaluates the target one point at a time.",
     )
@@ -52,9 +55,9 @@ def shape_of(atom: jex.Var | jex.Literal) -> tuple[int, ...]:
     return aval.shape
 
 
-def located(eqn: jex.JaxprEqn) -> str:
-    """The equation's primitive and the user's line that it stems from."""
-    return f"`{eqn.primitive.name}` ({jax.extend.source_info_util.summarize(eqn.source_info)})"
+def line_of(eqn: jex.JaxprEqn) -> str:
+    """The user's line that an equation stems from; empty inside of JAX's own jitted functions."""
+    return jax.extend.source_info_util.summarize(eqn.source_info)
 
 
 def joined(eqn: jex.JaxprEqn, a: Position, b: Position) -> Position:

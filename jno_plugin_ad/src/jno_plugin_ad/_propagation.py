@@ -15,16 +15,16 @@ def propagate(
     """At least the partial derivatives that `indices` name, each `(n, *c)`, and always the target itself.
 
     Row i of the target depends on row i of the columns only. A tangent of ones in one column therefore moves every
-    point along that axis at once, and one `jax.jvp` gives the derivative at all points. Indices that begin with the same
-    axis share one propagation, whose function returns all of their remainders: its primal outputs are derivatives of
-    lower order, which are kept, and its tangents are the derivatives asked for. So u, u_x and u_xx are one propagation,
-    two deep. The other columns are closed over, so that their tangents are symbolic zeros.
+    point along that axis at once, and one `jax.jvp` gives the derivative at all points. Indices that begin with the
+    same axis share one propagation, whose function returns all of their remainders: its primal outputs are derivatives
+    of lower order, which are kept, and its tangents are the derivatives asked for. So u, u_x and u_xx are one
+    propagation, two deep. The other columns are closed over, so that their tangents are symbolic zeros.
 
     Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, 2008, chapter 13 (higher derivatives by
     repeated forward propagation).
     """
     wanted = sorted(set(indices))
-    found: dict[MultiIndex, Float[Array, n * c]] = {}
+    found: dict[MultiIndex, Array] = {}
     for axis in sorted({index[0] for index in wanted if index}):
         remainders = [index[1:] for index in wanted if index[:1] == (axis,) and index not in found]
         if remainders:

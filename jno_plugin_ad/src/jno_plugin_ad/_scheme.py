@@ -10,7 +10,7 @@ from jno_core import AbstractScheme, DerivativeRequest, DifferentiationModes, Fi
 from jno_core.errors import PluginCapabilityError
 from jno_plugin_ad._composition import compose
 from jno_plugin_ad._planner import assemble, multi_indices
-from jno_plugin_ad._pointwise import check_pointwise
+from jno_plugin_ad._point_flow import check_pointwise
 from jno_plugin_ad._propagation import propagate
 
 _FAMILY = "automatic_differentiation"
@@ -33,8 +33,8 @@ class AutomaticDifferentiation(AbstractScheme):
     - `modes`: with `variant=None`, `modes.first` and `modes.second` replace the planner for requests of first and
       second order. Ignored when a variant is given. By default the planner serves everything.
 
-    The planner evaluates all points at once and takes all requests of a set together, by forward propagation. It needs a
-    target whose row i depends on point i only, which it verifies on the target's jaxpr before it differentiates; it
+    The planner evaluates all points at once and takes all requests of a set together, by forward propagation. It needs
+    a target whose row i depends on point i only, which it verifies on the target's jaxpr before it differentiates; it
     refuses a target that mixes points (batch normalisation, attention over points). An explicit variant differentiates
     the target restricted to one point, whatever the target does with several.
 

@@ -4,6 +4,8 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
+from jno_core._interfaces import RequestKind
+
 
 class Calculus(abc.ABC):
     """Derivatives of an expression at its points.
@@ -13,7 +15,7 @@ class Calculus(abc.ABC):
     """
 
     @abc.abstractmethod
-    def _derivative(self, kind: str, variables: tuple[Any, ...], scheme: Any) -> Any: ...
+    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any) -> Any: ...
 
     @abc.abstractmethod
     def _parameter_gradient(self, model: Any) -> Any: ...
@@ -64,7 +66,7 @@ class Calculus(abc.ABC):
         return self._track(interval, reduce)
 
 
-class Parameterised(abc.ABC):
+class Parameterised(abc.ABC):  # noqa: B024 - a marker, which has nothing to require
     """What `u.grad(...)` takes as holding parameters: a model, a masked model or a trainable parameter."""
 
 

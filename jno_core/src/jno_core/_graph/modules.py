@@ -4,6 +4,7 @@ A module is called in one of three ways, found out once, when the network is fir
 `(N, k)` as separate arguments, or mapped over points with separate or joined coordinates (`eqx.nn.MLP`).
 """
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -136,7 +137,7 @@ def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
     )
     for candidate, avals, rows in trials:
         try:
-            out = eqx.filter_eval_shape(lambda m, a, c=candidate: evaluate(m, c, a, None), module, avals)
+            out = eqx.filter_eval_shape(functools.partial(_evaluate_without_key, candidate), module, avals)
         except (TypeError, ValueError, IndexError, AssertionError) as e:
             failures.append(f"{candidate}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no message'}")
             continue
@@ -164,6 +165,10 @@ def evaluate(module: PyTree, convention: Convention, values: tuple[Any, ...], ke
     if getattr(out, "ndim", None) == 1 and out.shape[0] == n:
         return out[:, None]
     return out
+
+
+def _evaluate_without_key(convention: Convention, module: PyTree, values: tuple[Any, ...]) -> Any:
+    return evaluate(module, convention, values, None)
 
 
 def write_summary(model: Any) -> None:

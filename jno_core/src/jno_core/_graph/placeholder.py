@@ -17,6 +17,7 @@ import jax
 from jno_core._graph.arithmetic import Arithmetic
 from jno_core._graph.calculus import Calculus
 from jno_core._graph.reductions import Reductions
+from jno_core._interfaces import RequestKind
 from jno_core.errors import JnoTypeError
 
 
@@ -90,7 +91,7 @@ class Placeholder(Arithmetic, Reductions, Calculus, abc.ABC):
     def _index(self, index: Any) -> "Placeholder":
         return function.index(self, index)
 
-    def _derivative(self, kind: str, variables: tuple[Any, ...], scheme: Any) -> "Placeholder":
+    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any) -> "Placeholder":
         return derivative.differentiate(self, kind, variables, scheme)
 
     def _parameter_gradient(self, model: Any) -> "Placeholder":

@@ -23,8 +23,9 @@ def collocations(roots: Iterable[Placeholder]) -> tuple[Collocation, ...]:
     """The point sets that the roots read, in the order of first appearance."""
     found: dict[Collocation, None] = {}
     for node in nodes(roots):
-        if isinstance(node, Variable) or (isinstance(node, TensorTag) and node.collocation is not None):
-            found.setdefault(node.collocation)
+        read = node.collocation if isinstance(node, Variable | TensorTag) else None
+        if read is not None:
+            found.setdefault(read)
     return tuple(found)
 
 

@@ -239,10 +239,11 @@ class Core:
 
     def _weights(self, balances: Sequence[Balance]) -> dict[Balance, Array]:
         ours = {b: name for name, b in self.problem.balances.items()}
+        known = {} if self._state is None else self._state.plugin_state
         weights = {}
         for balance in balances:
-            known = self._state is not None and balance in ours
-            weights[balance] = self._state.plugin_state[ours[balance]][1] if known else jnp.ones(len(balance.losses))
+            name = ours.get(balance)
+            weights[balance] = known[name][1] if name in known else jnp.ones(len(balance.losses))
         return weights
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from jno_core._interfaces import Metrics
 from jno_core._train.problem import Problem
-from jno_core._train.statistics import RunLog, Track
+from jno_core._train.run_log import RunLog, Track
 
 
 @final

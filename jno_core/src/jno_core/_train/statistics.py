@@ -151,6 +151,7 @@ def _as_dict(log: RunLog) -> dict[str, Any]:
         "losses": log.losses,
         "timestamps": log.seconds,
         "training_time": log.training_time,
+        "stopped": log.stopped,
         "compile_time": log.compile_seconds,
         "trainable_params": log.trainable_params,
         "frozen_params": log.frozen_params,

@@ -79,7 +79,7 @@ def cases(scheme: AbstractScheme, layouts: Sequence[Layout]) -> Iterator[Case]:
         for space, time in _DIMENSIONS:
             where = point_set(layout, space, time=time, level=0)[1]
             requests = tuple(r for r in catalogue(where) if scheme.supports(r, where) is None)
-            if requests and _is_prepared(scheme, requests, where):
+            if any(r.order for r in requests) and _is_prepared(scheme, requests, where):
                 waves = Waves.draw(space + time, periodic=layout == "periodic")
                 yield Case(scheme, layout, space, time, (waves,), requests)
 
