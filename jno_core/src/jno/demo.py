@@ -19,6 +19,7 @@ import numpy as np
 import optax
 import scipy.sparse as sparse
 from matplotlib.figure import Figure
+from matplotlib.tri import Triangulation
 from scipy.sparse.linalg import spsolve
 from shapely import Point
 
@@ -93,7 +94,7 @@ def draw_field(mesh: Any, values: np.ndarray, title: str, path: Path) -> None:
     """A filled contour plot of nodal values."""
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    contours = axes.tricontourf(mesh.points[:, 0], mesh.points[:, 1], mesh.cells, values, levels=24)
+    contours = axes.tricontourf(Triangulation(mesh.points[:, 0], mesh.points[:, 1], mesh.cells), values, levels=24)
     figure.colorbar(contours, ax=axes, shrink=0.8)
     axes.set_aspect("equal")
     axes.set_title(title)

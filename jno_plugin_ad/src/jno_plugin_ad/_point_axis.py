@@ -39,10 +39,10 @@ Position: TypeAlias = PointAxis | Obstacle | None
 """Of one value: where its points stand, why they cannot be followed, or `None` if it does not depend on them."""
 
 
-def mixing(eqn: jex.JaxprEqn, note: str = "") -> Obstacle:
+def mixing(eqn: jex.JaxprEqn, how: str = "mixes the points in") -> Obstacle:
     """The obstacle of an equation that works across the points."""
     return Obstacle(
-        f"mixes the points in `{eqn.primitive.name}`{note}",
+        f"{how} `{eqn.primitive.name}`",
         line_of(eqn),
         "Make it pointwise, or use an explicit mode such as scheme='automatic_differentiation:forward', which "
         "evaluates the target one point at a time.",

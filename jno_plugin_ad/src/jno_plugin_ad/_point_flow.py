@@ -73,7 +73,7 @@ def _of_result(eqn: jex.JaxprEqn, operands: list[Position]) -> Position:
         return obstacle
     rule = RULES.get(eqn.primitive.name)
     if rule is None:
-        return mixing(eqn, ", a primitive that the check does not know")
+        return mixing(eqn, "may mix the points in a primitive that the check does not know,")
     arrivals = {rule(eqn, i, p) for i, p in enumerate(operands) if isinstance(p, PointAxis)}
     return mixing(eqn) if None in arrivals or len(arrivals) > 1 else arrivals.pop()
 
@@ -104,6 +104,16 @@ def _custom_vjp(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
         "Give that function a `jax.custom_jvp` rule, or use scheme='automatic_differentiation:reverse'.",
     )
     return [obstacle] * len(eqn.outvars)
+
+
+def _linear_solve(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
+    """What `jnp.linalg.solve` and `inv` are made of. The solution, and what its derivative multiplies it with."""
+    lengths, jaxprs = eqn.params["const_lengths"], eqn.params["jaxprs"]
+    n_before = lengths.matvec + lengths.vecmat
+    solve_consts, right = operands[n_before:][: lengths.solve], operands[sum(lengths) :]
+    solution = _positions(_body(jaxprs.solve), solve_consts + right)
+    product = _positions(_body(jaxprs.matvec), operands[: lengths.matvec] + solution)
+    return [joined(eqn, *pair) for pair in zip(solution, product, strict=True)]
 
 
 def _cond(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
@@ -178,6 +188,7 @@ _FLOWS: dict[str, _Flow] = {
     "checkpoint": _call("jaxpr"),
     "custom_jvp_call": _call("call_jaxpr"),
     "custom_vjp_call": _custom_vjp,
+    "custom_linear_solve": _linear_solve,
     "cond": _cond,
     "while": _while,
     "scan": _scan,

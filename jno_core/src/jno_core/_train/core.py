@@ -123,6 +123,7 @@ class Core:
         hooks = RunHooks(callbacks or ())
         compiled = self._prepare()
         state = self._initial_state(compiled)
+        compiled.build(state)
         info = RunInfo(
             int(state.epoch), epochs, self.problem.terms, tuple(self.problem.trackers), compiled.count(trainable=True)
         )
@@ -287,13 +288,16 @@ class _Compiled:
         """The state before the first step, from the loaded weights."""
         return self._stepper.init(self._params, key)
 
-    def run(self, state: TrainState, steps: int) -> Any:
-        """A chunk of steps."""
+    def build(self, state: TrainState) -> None:
+        """Compile the steps, unless they are compiled already."""
         if self._executable is None:
             start = time.perf_counter()
-            lowered = self._jitted.lower(state, self._rest, self._data, jnp.asarray(steps), capacity=CAPACITY)
+            lowered = self._jitted.lower(state, self._rest, self._data, jnp.asarray(1), capacity=CAPACITY)
             self._executable = lowered.compile()
             self._seconds += time.perf_counter() - start
+
+    def run(self, state: TrainState, steps: int) -> Any:
+        """A chunk of steps."""
         return self._executable(state, self._rest, self._data, jnp.asarray(steps))
 
     def track(self, state: TrainState) -> dict[str, Array]:

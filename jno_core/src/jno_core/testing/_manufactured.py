@@ -54,10 +54,12 @@ class Waves:
 
     def __call__(self, parameters: WaveParameters, columns: Columns) -> Float[Array, "n 1"]:
         """The field at the columns, in their dtype."""
-        points = jnp.concatenate(columns, axis=1)
-        amplitudes, phases = (leaf.astype(points.dtype) for leaf in (parameters.amplitudes, parameters.phases))
-        angles = points[:, None, :] * self.wavenumbers.astype(points.dtype) + phases
-        return (jnp.prod(jnp.sin(angles), axis=-1) @ amplitudes)[:, None]
+        dtype = columns[0].dtype
+        factors = [
+            jnp.sin(column * self.wavenumbers[:, i].astype(dtype) + parameters.phases[:, i].astype(dtype))
+            for i, column in enumerate(columns)
+        ]
+        return math.prod(factors[1:], start=factors[0]) @ parameters.amplitudes.astype(dtype)[:, None]
 
 
 def field_of(
