@@ -1,27 +1,45 @@
-# The two commands of the README are `make demo` and `make test`; both bring what they need (tools/bootstrap.sh).
+# The README's two commands are `make demo` and `make test`; both bring what they need (tools/bootstrap.sh).
 BIN := .venv/bin
+# Test processes share the cores, with one computing thread each.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
-# One thread per test process: the processes share the cores.
 TEST_ENV := XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" OMP_NUM_THREADS=1
 
-.PHONY: demo test lint format ready
+.PHONY: help demo test lint format lock lock-check changelog ready
+
+help:
+	@echo "make demo        solve a PDE, compare it with finite elements, write pictures to runs/demo"
+	@echo "make test        lint, types, health of the plugins, all tests"
+	@echo "make lint        formatting, lint, layers, types"
+	@echo "make format      format and mend what ruff can mend"
+	@echo "make lock        bring uv.lock up to the pyproject files"
+	@echo "make lock-check  whether uv.lock fits the pyproject files"
+	@echo "make changelog   the next release's section of the changelog"
 
 demo: ready
 	$(BIN)/jno demo --out runs/demo
 
-test: ready lint
+test: lint
 	$(BIN)/jno plugins check --load
 	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS)
 
 lint: ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }
 	$(BIN)/basedpyright --level error
 
 format: ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+lock: ready
+	@tools/uv lock
+
+lock-check: ready
+	@tools/uv lock --check
+
+changelog: ready
+	$(BIN)/towncrier build --draft
+
 ready:
-	@tools/bootstrap.sh >/dev/null
+	@tools/bootstrap.sh

@@ -1,46 +1,73 @@
 #!/usr/bin/env bash
 # Brings what a bare Debian or Ubuntu machine lacks, inside the project folder: uv in .uv/, everything else in .venv/.
-# System packages are asked of apt only when Python's own venv module is missing, and only as root.
+# It says what it does on the standard error stream and nothing when there is nothing to do. System packages are installed
+# only where Python can make no environment and has no pip, and only as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-find_python() {
-  for name in python3 python3.13 python3.12 python3.11; do
-    if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      command -v "$name"
-      return
-    fi
-  done
-  echo "jno needs Python 3.11 or newer, and none was found:  apt-get install -y python3" >&2
+say() { echo "bootstrap: $*" >&2; }
+
+die() {
+  say "$@"
   exit 1
 }
 
-have_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+find_python() {
+  local name
+  for name in python3 python3.11 python3.12 python3.13 python3.14; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      "$name" -c 'import sys; print(sys.executable)'
+      return
+    fi
+  done
+  die "jno needs Python 3.11 or newer, and none was found. As root: apt-get install -y python3"
+}
 
-python=$(find_python)
+# Debian ships venv without ensurepip, which is in the package python3-venv.
+can_make_environments() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_pip() { "$python" -m pip --version >/dev/null 2>&1; }
+
+install_venv_package() {
+  local package
+  package=$("$python" -c 'import sys; print("python{}.{}-venv".format(*sys.version_info))')
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    die "uv is missing, and $python has neither venv nor pip to fetch it. As root: apt-get install -y $package"
+  fi
+  say "installing $package with apt"
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >&2
+}
+
+install_uv() {
+  can_make_environments || has_pip || install_venv_package
+  say "installing uv into .uv/"
+  rm -rf .uv
+  if can_make_environments; then
+    "$python" -m venv .uv
+    .uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2
+  else
+    # A target folder of its own is not the system's environment, which PEP 668 protects.
+    "$python" -m pip install --quiet --disable-pip-version-check --target .uv uv >&2
+  fi
+}
+
+# Another project's active environment or settings must not decide where this one goes.
+unset VIRTUAL_ENV
+export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
+
 if command -v uv >/dev/null; then
   uv=uv
 else
-  if [ ! -x .uv/bin/uv ]; then
-    if ! have_venv "$python"; then
-      if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing python3-venv with apt ..." >&2
-        apt-get update -qq >&2
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >&2
-      fi
-      if ! have_venv "$python"; then
-        echo "Python's venv module is missing; as root:  apt-get install -y python3-venv" >&2
-        exit 1
-      fi
-    fi
-    echo "Installing uv into .uv/ ..." >&2
-    "$python" -m venv .uv
-    .uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2
-  fi
-  uv=$PWD/.uv/bin/uv
+  uv=.uv/bin/uv
 fi
-
-export UV_PYTHON_DOWNLOADS=never
-[ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
+if [ "$uv" != uv ] && ! "$uv" --version >/dev/null 2>&1; then
+  python=$(find_python)
+  install_uv
+fi
+if ! .venv/bin/python --version >/dev/null 2>&1; then
+  UV_PYTHON=${python:-$(find_python)}
+  export UV_PYTHON
+  say "installing jno and its tools into .venv/ (a few minutes the first time)"
+fi
 "$uv" sync --quiet --frozen --all-packages --all-groups
-echo "$uv"

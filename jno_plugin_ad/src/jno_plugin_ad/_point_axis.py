@@ -27,12 +27,18 @@ class PointAxis(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True)
 class Obstacle:
-    """Why a value cannot be differentiated on all points at once: `what` happens, in which of the user's lines (empty
-    if unknown), and the `remedy`."""
+    """Why a value cannot be differentiated on all points at once, and the remedy, both as sentences.
+
+    `line` is the user's line where it happens, empty inside of JAX's own jitted functions.
+    """
 
     what: str
     line: str
     remedy: str
+
+    def called_from(self, line: str) -> "Obstacle":
+        """The same, located at the caller if nothing closer is known."""
+        return self if self.line else dataclasses.replace(self, line=line)
 
 
 Position: TypeAlias = PointAxis | Obstacle | None

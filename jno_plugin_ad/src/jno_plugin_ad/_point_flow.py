@@ -5,7 +5,6 @@ follows the axis of the points through every equation. It follows axes and never
 there are points does not confuse it. It errs on one side only: what it does not understand, it refuses.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -85,8 +84,7 @@ def _body(closed: jex.ClosedJaxpr | jex.Jaxpr) -> jex.Jaxpr:
 def _call(parameter: str) -> _Flow:
     def flow(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
         outputs = _positions(_body(eqn.params[parameter]), operands)
-        unplaced = [isinstance(p, Obstacle) and not p.line for p in outputs]
-        return [dataclasses.replace(p, line=line_of(eqn)) if u else p for p, u in zip(outputs, unplaced, strict=True)]
+        return [p.called_from(line_of(eqn)) if isinstance(p, Obstacle) else p for p in outputs]
 
     return flow
 
@@ -179,11 +177,12 @@ def _is_among(atom: jex.Var | jex.Literal, variables: set[jex.Var]) -> bool:
     return not isinstance(atom, jex.Literal) and atom in variables
 
 
+# Older versions of JAX call `jit` and `remat2` by the names `pjit` and `checkpoint`.
 _FLOWS: dict[str, _Flow] = {
     "jit": _call("jaxpr"),
     "pjit": _call("jaxpr"),
+    "composite": _call("jaxpr"),
     "closed_call": _call("call_jaxpr"),
-    "core_call": _call("call_jaxpr"),
     "remat2": _call("jaxpr"),
     "checkpoint": _call("jaxpr"),
     "custom_jvp_call": _call("call_jaxpr"),

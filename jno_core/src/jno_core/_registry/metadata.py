@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-import importlib_metadata
-
 from jno_core._registry.kinds import KINDS, near_group
 from jno_core._registry.record import PluginRecord
 
@@ -34,7 +32,7 @@ def installed_records() -> tuple[PluginRecord, ...]:
     `UNREADABLE`.
     """
     records: dict[str, tuple[PluginRecord, ...]] = {}
-    for distribution in importlib_metadata.distributions():
+    for distribution in _backport().distributions():
         # Parsing the metadata of each of some hundred distributions takes far longer than this look at one file.
         if "[jno." not in _entry_points_text(distribution):
             continue
@@ -47,7 +45,7 @@ def installed_records() -> tuple[PluginRecord, ...]:
 def installed_versions() -> dict[str, str]:
     """The version of each installed distribution by its normalized name, sorted."""
     versions: dict[str, str] = {}
-    for distribution in importlib_metadata.distributions():
+    for distribution in _backport().distributions():
         name, version = _identity(distribution)
         if name:
             versions.setdefault(name, version)
@@ -57,14 +55,14 @@ def installed_versions() -> dict[str, str]:
 def installed_version(dist: str) -> str | None:
     """The version of a distribution, or `None` if it is not installed."""
     try:
-        return importlib_metadata.version(dist)
-    except importlib_metadata.PackageNotFoundError:
+        return _backport().version(dist)
+    except _backport().PackageNotFoundError:
         return None
 
 
 def requirements(dist: str) -> tuple[str, ...]:
     """What an installed distribution requires, as its metadata writes it."""
-    return tuple(importlib_metadata.requires(dist) or ())
+    return tuple(_backport().requires(dist) or ())
 
 
 def _entry_points_text(distribution: _Distribution) -> str:
@@ -98,3 +96,10 @@ def _records(distribution: _Distribution, dist: str, version: str) -> Iterator[P
         # A misspelt group would be silence; any other group under `jno.` is not ours to judge.
         elif base.startswith("jno.") and near_group(base):
             yield PluginRecord(group, name, dist, version, value, level)
+
+
+def _backport() -> Any:
+    # At the first look-up instead of at import, because the backport takes some ten milliseconds to import.
+    import importlib_metadata
+
+    return importlib_metadata

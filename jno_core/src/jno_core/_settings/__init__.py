@@ -6,9 +6,9 @@ from jno_core._settings.ad_mode import (
     differentiation_modes as differentiation_modes,
     get_ad_mode as get_ad_mode,
     get_hessian_mode as get_hessian_mode,
+    isolated_modes as isolated_modes,
     parse_ad_scheme as parse_ad_scheme,
     parse_hessian_scheme as parse_hessian_scheme,
-    reset_modes as reset_modes,
     set_ad_mode as set_ad_mode,
     set_hessian_mode as set_hessian_mode,
 )

@@ -1,7 +1,8 @@
 """The project's defaults for derivatives. They are read when an expression is built, never while one is computed."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, final
 
 import jax
@@ -47,9 +48,25 @@ def get_hessian_mode() -> str:
     return differentiation_modes().second or "fwd-over-rev"
 
 
-def reset_modes() -> None:
-    """Forget what the setters and `setup` chose."""
+def choose_modes(first: str | None, second: str | None) -> None:
+    """Set those that are not `None`; neither when one of them is wrong."""
+    if first is not None:
+        first = _one_of("diff_type", first, FIRST_ORDER)
+    if second is not None:
+        second = _one_of("hessian_type", second, SECOND_ORDER)
+    _chosen.first = first or _chosen.first
+    _chosen.second = second or _chosen.second
+
+
+@contextlib.contextmanager
+def isolated_modes() -> Iterator[None]:
+    """A block that starts with nothing chosen, and after which holds what was chosen before."""
+    before = _chosen.first, _chosen.second
     _chosen.first = _chosen.second = None
+    try:
+        yield
+    finally:
+        _chosen.first, _chosen.second = before
 
 
 def differentiation_modes() -> DifferentiationModes:
@@ -70,8 +87,7 @@ def parse_ad_scheme(scheme: str) -> str:
 
     Raises `JnoValueError` for another family or suffix.
     """
-    variant = _variant(scheme)
-    return get_ad_mode() if variant is None else _one_of("the suffix of scheme", variant, FIRST_ORDER)
+    return _suffix(scheme, FIRST_ORDER) or get_ad_mode()
 
 
 def parse_hessian_scheme(scheme: str) -> tuple[str, str]:
@@ -81,10 +97,9 @@ def parse_hessian_scheme(scheme: str) -> tuple[str, str]:
 
     Raises `JnoValueError` for another family or suffix.
     """
-    variant = _variant(scheme)
-    if variant in FIRST_ORDER:
-        return variant, variant
-    mode = get_hessian_mode() if variant is None else _one_of("the suffix of scheme", variant, SECOND_ORDER)
+    mode = _suffix(scheme, FIRST_ORDER + SECOND_ORDER) or get_hessian_mode()
+    if mode in FIRST_ORDER:
+        return mode, mode
     outer, inner = mode.split("-over-")
     return _LONG[outer], _LONG[inner]
 
@@ -97,14 +112,16 @@ def ad_fn(mode: str) -> Callable[..., Any]:
     return {"forward": jax.jacfwd, "reverse": jax.jacrev}[_one_of("mode", mode, FIRST_ORDER)]
 
 
-def _variant(scheme: str) -> str | None:
-    family, _, variant = (part.strip() for part in scheme.partition(":"))
-    if family != DEFAULT_SCHEME:
-        raise JnoValueError(f"{scheme!r} is not a scheme of automatic differentiation ({DEFAULT_SCHEME!r}).")
-    return variant or None
+def _suffix(scheme: str, allowed: tuple[str, ...]) -> str | None:
+    family, colon, suffix = (part.strip() for part in scheme.partition(":"))
+    if family != DEFAULT_SCHEME or (colon and suffix not in allowed):
+        raise JnoValueError(
+            f"scheme must be {DEFAULT_SCHEME!r}, alone or followed by ':' and one of {allowed}; got {scheme!r}."
+        )
+    return suffix or None
 
 
-def _one_of(what: str, value: Any, allowed: tuple[str, ...]) -> Any:
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise JnoValueError(f"{what} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+        raise JnoValueError(f"{name} must be one of {allowed}; got {value!r}.")
     return value

@@ -4,9 +4,15 @@ import logging
 import os
 from pathlib import Path
 
-from jno_core._settings import ad_mode
+from jno_core._settings.ad_mode import choose_modes
 from jno_core._settings.files import get_config
 from jno_core.errors import JnoNotImplementedError, JnoValueError
+
+_HANDLER = "jno.setup"
+
+# Without a handler of its own Python prints a library's warnings to the standard error stream.
+_logger = logging.getLogger("jno")
+_logger.addHandler(logging.NullHandler())
 
 
 def setup(
@@ -20,39 +26,54 @@ def setup(
 
     - `script_file`: usually `__file__`. The folder is `<base_dir>/<name or the script's stem>`; a relative `base_dir` (from
       `[runs] base_dir`, default `runs`) is taken from the script's folder, and the environment variable `JNO_LOG_DIR` replaces
-      it. Anything that is not an existing file is taken as the run folder itself.
-    - `diff_type`, `hessian_type`: as `set_ad_mode` and `set_hessian_mode`.
+      it. Anything that is not an existing file is taken as the run folder itself, with `name` below it if there is one.
+    - `diff_type`, `hessian_type`: as `set_ad_mode` and `set_hessian_mode`; `None` leaves them as they are.
 
-    Raises `JnoValueError` for a name with a path separator or control character. `wandb=True` comes with jno 0.3.
+    The log is that of the standard logger `"jno"`; a second call moves it to the new folder.
+
+    Raises `JnoValueError` for a name that is not one plain path component, a mode that does not exist or a folder that cannot
+    be made. `wandb=True` comes with jno 0.3.
     """
     if wandb:
-        raise JnoNotImplementedError("setup(wandb=True) comes with jno 0.3, together with the loggers.")
-    if name is not None and (name in ("", ".", "..") or any(c in "/\\" or ord(c) < 32 for c in name)):
-        raise JnoValueError(f"The name of a run must be one path component without control characters, got {name!r}.")
-    if diff_type is not None:
-        ad_mode.set_ad_mode(diff_type)
-    if hessian_type is not None:
-        ad_mode.set_hessian_mode(hessian_type)
+        raise JnoNotImplementedError(
+            "setup(wandb=True) comes with jno 0.3, together with the loggers; leave wandb out."
+        )
+    if name is not None and not _is_path_component(name):
+        raise JnoValueError(
+            f"The name of a run must be one path component without control characters, such as 'poisson'; got {name!r}."
+        )
     folder = _run_folder(Path(script_file), name)
-    folder.mkdir(parents=True, exist_ok=True)
+    choose_modes(diff_type, hessian_type)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise JnoValueError(
+            f"The run folder {folder} cannot be made: {e.strerror}. Set JNO_LOG_DIR or [runs] base_dir to another folder."
+        ) from e
     _log_to(folder / "log.log")
     return str(folder)
+
+
+def _is_path_component(name: str) -> bool:
+    return name not in ("", ".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
 
 
 def _run_folder(script: Path, name: str | None) -> Path:
     if not script.is_file():
         return script if name is None else script / name
     base = Path(os.environ.get("JNO_LOG_DIR") or get_config().get("runs.base_dir", "runs"))
-    return (base if base.is_absolute() else script.resolve().parent / base) / (name or script.stem)
+    # A relative base is taken from the script's folder; joining leaves an absolute one as it is.
+    return script.resolve().parent / base.expanduser() / (name or script.stem)
 
 
 def _log_to(path: Path) -> None:
-    logger = logging.getLogger("jno")
-    for handler in list(logger.handlers):
-        if isinstance(handler, logging.FileHandler):
-            logger.removeHandler(handler)
-            handler.close()
+    for handler in [handler for handler in _logger.handlers if handler.name == _HANDLER]:
+        _logger.removeHandler(handler)
+        handler.close()
+    # The file is made by the first message, so that a run that says nothing leaves no empty file.
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.name = _HANDLER
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    _logger.addHandler(handler)
+    if _logger.level == logging.NOTSET:
+        _logger.setLevel(logging.INFO)

@@ -87,7 +87,8 @@ def require_immutable(instance: Any) -> None:
 def missing_arguments(plugin: Any, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """The arguments that the constructor needs and that are not given."""
     parameters = inspect.signature(plugin).parameters.values()
-    return tuple(p.name for p in parameters if p.default is p.empty and p.name not in arguments)
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return tuple(p.name for p in needed if p.name not in arguments)
 
 
 def require_constructible(plugin: Any, arguments: Mapping[str, Any]) -> None:

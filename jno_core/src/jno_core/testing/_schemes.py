@@ -275,8 +275,9 @@ def _chained(case: Case, where: Support, axes: tuple[int, ...]) -> Array:
 
 def _require_close(what: str, got: Array, expected: Array, tolerance: float = _ROUNDING) -> None:
     require(got.shape == expected.shape, f"The {what} has the shape {got.shape}, expected {expected.shape}.")
-    scale = float(jnp.max(jnp.abs(expected)))
-    difference = float(jnp.max(jnp.abs(got - expected)))
+    # In NumPy, since the two may come from different settings of JAX's 64-bit types.
+    scale = float(np.abs(np.asarray(expected)).max())
+    difference = float(np.abs(np.asarray(got) - np.asarray(expected)).max())
     require(
         difference <= tolerance * scale,
         f"The {what} differs by {difference:.2g} from what is expected, of size {scale:.2g}.",
