@@ -1,5 +1,7 @@
 # The README's two commands are `make demo` and `make test`; both bring what they need (tools/bootstrap.sh).
 BIN := .venv/bin
+# The machine's own uv if there is one, else the one that tools/bootstrap.sh brought.
+export PATH := $(PATH):$(CURDIR)/.uv/bin
 # Test processes share the cores, with one computing thread each.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 TEST_ENV := XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" OMP_NUM_THREADS=1
@@ -25,7 +27,7 @@ test: lint
 lint: ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/basedpyright --level error
 
 format: ready
@@ -33,10 +35,10 @@ format: ready
 	$(BIN)/ruff check --fix .
 
 lock: ready
-	@tools/uv lock
+	uv lock
 
 lock-check: ready
-	@tools/uv lock --check
+	uv lock --check
 
 changelog: ready
 	$(BIN)/towncrier build --draft

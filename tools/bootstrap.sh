@@ -48,26 +48,28 @@ install_uv() {
     .uv/bin/python -m pip install --quiet --disable-pip-version-check uv >&2
   else
     # A target folder of its own is not the system's environment, which PEP 668 protects.
-    "$python" -m pip install --quiet --disable-pip-version-check --target .uv uv >&2
+    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv uv >&2
   fi
 }
 
 # Another project's active environment or settings must not decide where this one goes.
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
+# Behind a company's proxy only the machine's own certificates work; where it has none, uv brings some.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 
-if command -v uv >/dev/null; then
-  uv=uv
-else
-  uv=.uv/bin/uv
-fi
-if [ "$uv" != uv ] && ! "$uv" --version >/dev/null 2>&1; then
+uv=$(command -v uv || echo .uv/bin/uv)
+if ! "$uv" --version >/dev/null 2>&1; then
   python=$(find_python)
   install_uv
+  uv=.uv/bin/uv
 fi
-if ! .venv/bin/python --version >/dev/null 2>&1; then
-  UV_PYTHON=${python:-$(find_python)}
-  export UV_PYTHON
+# A home folder that cannot be written to leaves the cache to the project.
+mkdir -p "$("$uv" cache dir)" 2>/dev/null || export UV_CACHE_DIR=$PWD/.uv/cache
+if .venv/bin/python --version >/dev/null 2>&1; then
+  python=.venv/bin/python
+else
+  python=${python:-$(find_python)}
   say "installing jno and its tools into .venv/ (a few minutes the first time)"
 fi
-"$uv" sync --quiet --frozen --all-packages --all-groups
+"$uv" sync --quiet --frozen --all-packages --all-groups --python "$python"

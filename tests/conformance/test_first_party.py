@@ -1,12 +1,15 @@
 """Our own plugins, held against the kit that everybody's plugins are held against."""
 
+from typing import ClassVar
+
 from jno_core.testing import GeometrySuite, plugin_checks
+from jno_plugin_geometry import Disk
 
 _SQUARE = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0))
 
 
 class PolygonSuite(GeometrySuite):
-    arguments = {"vertices": _SQUARE, "mesh_size": 0.2}
+    arguments: ClassVar = {"vertices": _SQUARE, "mesh_size": 0.2}
     wrong_arguments = ({"mesh_size": float("nan")}, {"vertices": _SQUARE[:2]})
 
 
@@ -28,3 +31,10 @@ def test_balancers(check):
 @plugin_checks("jno-plugin-callbacks")
 def test_callbacks(check):
     check()
+
+
+class TestLargeDisk(GeometrySuite):
+    """The class form: pytest collects it as it stands."""
+
+    plugin = Disk
+    arguments: ClassVar = {"center": (3.0, -2.0), "radius": 20.0, "mesh_size": 3.0}

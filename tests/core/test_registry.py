@@ -8,6 +8,7 @@ import sys
 import sysconfig
 
 import hypothesis.strategies as st
+import importlib_metadata  # noqa: F401 - before sys.path is replaced, as it is imported at the first look-up
 import pytest
 from hypothesis import given
 

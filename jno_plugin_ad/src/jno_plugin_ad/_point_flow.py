@@ -43,7 +43,8 @@ def check_pointwise(field: Field, columns: Columns) -> None:
             at = f" ({position.line})" if position.line else ""
             raise PluginCapabilityError(
                 f"The planner of 'automatic_differentiation' differentiates at all points at once, so row i of the "
-                f"target must depend on point i only. {field.name or 'The target'} {position.what}{at}. {position.remedy}"
+                f"target must depend on point i only. {field.name or 'The target'} {position.what}{at}. "
+                f"{position.remedy}"
             )
 
 

@@ -5,9 +5,9 @@ import math
 from typing import final
 
 import numpy as np
-from jno_core.errors import JnoKeyError, JnoValueError
 
 from jno_core import AbstractGeometry, Mesh, PointDraw
+from jno_core.errors import JnoKeyError, JnoValueError
 
 
 @final

@@ -5,9 +5,9 @@ from typing import ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jno_core.errors import PluginCapabilityError
 
 from jno_core import AbstractScheme, DerivativeRequest, DifferentiationModes, Field, Support
+from jno_core.errors import PluginCapabilityError
 
 
 @final

@@ -14,6 +14,7 @@ from jno_core._custom_types import Columns
 from jno_core._interfaces import DerivativeRequest, Field
 
 
+@final
 class WaveParameters(eqx.Module):
     """What of a sum of waves may be differentiated: `amplitudes` and `phases`."""
 

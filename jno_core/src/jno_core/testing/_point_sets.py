@@ -18,8 +18,8 @@ _INTERVALS = {1: 16, 2: 8, 3: 4}
 def point_set(layout: Layout, space: int, *, time: bool, level: int) -> tuple[Float[np.ndarray, "n d"], Support]:
     """The points `(n, space + time)` in float64 and the support at them, in JAX's default floating-point type.
 
-    `"cloud"`: scattered points. `"mesh"`: all nodes of a simplicial mesh. `"periodic"`: a uniform grid without its last
-    nodes. Each level halves the spacing; all points have the same time.
+    `"cloud"`: scattered points. `"mesh"`: all nodes of a simplicial mesh. `"periodic"`: a uniform grid whose next nodes
+    would be the first ones again. All points have the same time. A level has about half the `spacing` of the one before.
     """
     intervals = _INTERVALS[space] * 2**level
     location = None
@@ -27,14 +27,22 @@ def point_set(layout: Layout, space: int, *, time: bool, level: int) -> tuple[Fl
         mesh = cube_mesh(space, intervals)
         points, location = mesh.points, MeshLocation(mesh, np.arange(len(mesh.points)))
     else:
-        points = _grid(space, intervals if layout == "periodic" else intervals + 1) / intervals
+        # As many points in each layout, so that operations compiled for one serve the others.
+        h = spacing(layout, space, level)
+        points = h * _grid(space, intervals + 1)
         if layout == "cloud":
-            points = points + np.random.default_rng(level).uniform(-0.3, 0.3, points.shape) / intervals
+            points = points + h * np.random.default_rng(level).uniform(-0.3, 0.3, points.shape)
     if time:
         points = np.concatenate([points, np.full((len(points), 1), _TIME)], axis=1)
     names = ("x", "y", "z")[:space] + (("t",) if time else ())
     columns = tuple(jnp.asarray(points[:, i : i + 1]) for i in range(points.shape[1]))
     return points, Support(columns, names, space, "interior", location)
+
+
+def spacing(layout: Layout, space: int, level: int) -> float:
+    """The distance of neighbours along an axis."""
+    intervals = _INTERVALS[space] * 2**level
+    return 1 / (intervals + 1 if layout == "periodic" else intervals)
 
 
 def cube_mesh(dimension: int, intervals: int) -> Mesh:

@@ -18,7 +18,7 @@ from jno_core.errors import PluginCapabilityError
 from jno_core.testing._check import require
 from jno_core.testing._classes import ClassSuite, constructed, require_immutable, require_reference
 from jno_core.testing._manufactured import Waves
-from jno_core.testing._point_sets import Layout, point_set
+from jno_core.testing._point_sets import Layout, point_set, spacing
 from jno_core.testing._precision import double_precision
 from jno_core.testing._scheme_cases import Case, apply, cases, catalogue
 
@@ -225,13 +225,14 @@ class SchemeSuite(ClassSuite):
         if max(coarse) <= _EXACT:
             return
         fine = dataclasses.replace(case, level=1).errors()
+        refinement = spacing(case.layout, case.space, 0) / spacing(case.layout, case.space, 1)
         for request, before, after in zip(case.requests, coarse, fine, strict=True):
             if before <= _EXACT or after <= _EXACT:
                 continue
-            order, least = math.log2(before / after), self.orders.get(request.order, 1.0)
+            order, least = math.log(before / after) / math.log(refinement), self.orders.get(request.order, 1.0)
             require(
                 order >= least - 0.3,
-                f"{prefix}{request} in {case} is wrong: relative error {before:.2g}, and {after:.2g} at half the spacing, "
+                f"{prefix}{request} in {case} is wrong: relative error {before:.2g}, and {after:.2g} on finer points, "
                 f"which is order {order:.2f}; expected an exact result or order {least:g}.",
             )
 
