@@ -57,7 +57,7 @@ def exact(components, request, points):
 
 
 @pytest.mark.parametrize("variant", [None, "forward", "reverse"])
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(POLYNOMIALS, min_size=1, max_size=2), st.lists(REQUESTS, min_size=1, max_size=4))
 def test_random_sets_of_requests(variant, components, requests):
     with jax.enable_x64(True):

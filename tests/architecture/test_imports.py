@@ -26,8 +26,11 @@ LAZY = (
 """What `import jno` does not import, besides the plugins."""
 
 
-def run(program, **options):
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, **options).stdout
+def run(program, cwd=None):
+    """What a program answers in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-c", program], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_layers(house):
@@ -72,7 +75,7 @@ def test_plugins_import_public_names_of_the_core_only(house, holds):
 
 def test_importing_jno_is_light():
     program = "import jno, json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
-    roots = json.loads(run(program))
+    roots = run(program)
     assert "jno_core" in roots
     heavy = [root for root in roots if root.startswith("jno_plugin_") or root in LAZY]
     assert not heavy, f"import jno imports {heavy}"
@@ -85,7 +88,7 @@ def test_importing_jno_starts_no_backend_and_keeps_the_configuration():
         "changed = [k for k, v in jax.config.values.items() if k in before and before[k] != v]\n"
         "print(json.dumps([changed, xla_bridge.backends_are_initialized()]))"
     )
-    assert json.loads(run(program)) == [[], False]
+    assert run(program) == [[], False]
 
 
 def test_packages_come_from_their_src_folders(house):
@@ -103,6 +106,6 @@ def test_packages_come_from_their_src_folders(house):
 def test_the_distributions_folders_do_not_hide_the_packages(house, folder):
     """They bear the packages' names; a flat layout would make Python import the folder instead."""
     names = sorted(house.folders)
-    program = f"import importlib, json; print(json.dumps([importlib.import_module(n).__file__ for n in {names}]))"
-    files = json.loads(run(program, cwd=house.root / folder))
+    program = f"import importlib.util, json; print(json.dumps([importlib.util.find_spec(n).origin for n in {names}]))"
+    files = run(program, cwd=house.root / folder)
     assert [Path(file).parent for file in files] == [house.folders[name] for name in names]

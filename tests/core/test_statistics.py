@@ -94,6 +94,7 @@ def test_training_logs_hold_one_dictionary_per_run():
         "losses",
         "timestamps",
         "training_time",
+        "stopped",
         "compile_time",
         "trainable_params",
         "frozen_params",

@@ -101,7 +101,10 @@ def navier_stokes_incompressible_2d(
     continuity_source: Any = 0,
     scheme: Any = None,
 ) -> tuple[Any, Any, Any]:
-    """Momentum in x and y, and continuity: density (w_t + u w_x + v w_y) + grad p - viscosity Δw - forcing; u_x + v_y - source."""
+    """Momentum in x and y, then continuity.
+
+    density (w_t + u w_x + v w_y) + grad p - viscosity Δw - forcing for w = u, v; u_x + v_y - continuity_source.
+    """
 
     def momentum(w: Any, along: Any, forcing: Any) -> Any:
         inertia = _rate(w, t, scheme) + u * w.d(x, scheme) + v * w.d(y, scheme)

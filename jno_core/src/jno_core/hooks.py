@@ -7,6 +7,8 @@ The run never depends on what a hook does, except that `should_stop` may end it.
 A callback that must see the run at fixed epochs sets the attribute `every: int`: chunks then end at its multiples.
 """
 
+from typing import final
+
 import pluggy
 
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
@@ -16,6 +18,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
+@final
 class TrainerHooks:
     """The hook specifications. Every argument is optional to an implementation."""
 

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,6 +12,7 @@ from jno_core._interfaces.mesh import Mesh
 RegionKind = Literal["interior", "boundary"]
 
 
+@final
 @dataclasses.dataclass(frozen=True, eq=False)
 class PointDraw:
     """Points `(n, d)` drawn from a region and, for a boundary, the outward unit normals `(n, d)` there."""

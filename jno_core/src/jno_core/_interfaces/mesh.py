@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from jno_core.errors import JnoValueError
 
 
+@final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
     """A mesh of segments, triangles or tetrahedra in host memory (float64, read-only).

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
     """A run as it starts.
@@ -25,6 +26,7 @@ class RunInfo:
     trainable: int
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Metrics:
     """What was measured since the last call, as host arrays; row i belongs to epoch `first_epoch + i`.
@@ -42,6 +44,7 @@ class Metrics:
     tracked: Mapping[str, np.ndarray]
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class FitResult:
     """A run as it ended: epochs done, why it stopped early (`None` if it did not), the statistics that `solve` returns."""

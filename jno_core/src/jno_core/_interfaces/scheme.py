@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, final
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -14,6 +14,7 @@ from jno_core._interfaces.mesh import MeshLocation
 RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian"]
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class DerivativeRequest:
     """One derivative of one target at one point set. `axes` index `Support.columns`.
@@ -38,6 +39,7 @@ class DerivativeRequest:
         return {"value": 0, "partial": len(self.axes), "gradient": 1, "laplacian": 2, "hessian": 2}[self.kind]
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class DifferentiationModes:
     """The project's defaults for automatic differentiation, frozen into a node when it is built.
@@ -50,6 +52,7 @@ class DifferentiationModes:
     second: str | None = None
 
 
+@final
 class Support(eqx.Module):
     """Where derivatives are taken: the points of one instance at one time, and what is known about them.
 
@@ -67,6 +70,7 @@ class Support(eqx.Module):
     location: MeshLocation | None = eqx.field(static=True, default=None)
 
 
+@final
 class Field(eqx.Module):
     """The target of a request set, offered in two ways; the one a scheme does not touch costs nothing.
 

@@ -1,11 +1,14 @@
 """The training state: the one PyTree that a run carries, and that a checkpoint stores."""
 
+from typing import final
+
 import equinox as eqx
 from jaxtyping import Array, Int
 
 from jno_core._custom_types import PRNGKey, PyTree
 
 
+@final
 class TrainState(eqx.Module):
     """Everything that changes while training.
 

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import final
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from jno_core._custom_types import PRNGKey, PyTree, Scalar
 
 
+@final
 class UpdateView(eqx.Module):
     """What a balancer may look at during one optimizer step. Closures that are not called cost nothing.
 
