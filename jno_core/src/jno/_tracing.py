@@ -22,7 +22,7 @@ def traced(path: str, name: str, namespace: str) -> Any:
     Raises `AttributeError` naming the namespace.
     """
     module = sys.modules[path]
-    if name.startswith("_") or not hasattr(module, name):
+    if name.startswith("_") or name not in dir(module):
         raise AttributeError(f"{namespace} has no {name!r}: it is not in {module.__name__} either.")
     member = getattr(module, name)
     if isinstance(member, type | types.ModuleType) or not callable(member):
@@ -49,9 +49,9 @@ class TracedNamespace:
 
 def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[..., Any]:
     def wrapper(*args: Any, **options: Any) -> Any:
-        if not (_has_node(args) or _has_node(tuple(options.values()))):
+        if not (has_node(args) or has_node(tuple(options.values()))):
             return fn(*args, **options)
-        if _has_node(tuple(options.values())):
+        if has_node(tuple(options.values())):
             args, options = _positional(fn, args, options)
         return FunctionCall(fn, tuple(_frozen(a) for a in args), name, tuple(sorted(options.items())))
 
@@ -64,13 +64,14 @@ def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[...,
     return wrapper
 
 
-def _has_node(values: Any) -> bool:
+def has_node(values: Any) -> bool:
+    """Whether an expression is among the values or in their lists. Raises `JnoTypeError` for a network."""
     for value in values:
         if isinstance(value, Placeholder):
             return True
         if isinstance(value, Parameterised):
             raise JnoTypeError(f"{value!r} is a network, not an expression. Call it on coordinates first: net(x, y).")
-        if isinstance(value, list | tuple) and _has_node(value):
+        if isinstance(value, list | tuple) and has_node(value):
             return True
     return False
 

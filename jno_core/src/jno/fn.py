@@ -1,15 +1,18 @@
-"""Functions of expressions: `jno.fn(f, [u, v])` wraps any JAX function; mathematics, losses, equations and balancers by name.
+"""Functions of expressions: mathematics, losses, residuals of known equations, loss balancers.
 
-jno.fn.sin(u) + jno.fn.exp(-x)
-jno.fn.mse(pred, target)
-jno.fn.burgers_1d(u, x, t)
-w1, w2 = jno.fn.adaptive.relobralo([loss1, loss2])
+- `jno.fn(f, [u, v])` puts any JAX function into the graph; it is `jno.numpy.function`.
+- `jno.fn.sin(u)`, `jno.fn.exp(u)`, ...: everything that `jno.numpy` has.
+- `jno.fn.mse(pred, target)`, ...: losses.
+- `jno.fn.heat(u, t, x, y)`, ...: residuals of partial differential equations.
+- `jno.fn.adaptive.relobralo([loss1, loss2])`, ...: weights that balance losses; `dir(jno.fn.adaptive)` lists those installed.
 """
 
 import sys
 import types
 from collections.abc import Callable
 from typing import Any
+
+import jax
 
 from jno import numpy as _numpy
 from jno._equations import (
@@ -48,21 +51,34 @@ from jno._losses import (
     smooth_l1 as smooth_l1,
 )
 from jno._views import BalancerNamespace as _BalancerNamespace
+from jno_core._graph import Placeholder as _Placeholder
 
 adaptive = _BalancerNamespace()
 
 
 def stop_gradient(e: Any) -> Any:
-    """The same expression, treated as a constant by every differentiation."""
-    return e.stop_gradient
+    """The same value, treated as a constant by every differentiation."""
+    return e.stop_gradient if isinstance(e, _Placeholder) else jax.lax.stop_gradient(e)
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_numpy, name)
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        return getattr(_numpy, name)
+    except AttributeError:
+        raise AttributeError(f"jno.fn has no {name!r}, and neither has jno.numpy.") from None
+
+
+def __dir__() -> list[str]:
+    own = {n for n, value in globals().items() if not n.startswith("_") and not isinstance(value, types.ModuleType)}
+    return sorted(own | set(dir(_numpy)))
 
 
 class _CallableModule(types.ModuleType):
-    def __call__(self, fn: Callable[..., Any], args: Any = (), name: str = "", reduces_axis: int | None = None) -> Any:
+    def __call__(
+        self, fn: Callable[..., Any], args: Any = (), name: str = "", reduces_axis: int | None = None
+    ) -> _Placeholder:
         return _numpy.function(fn, args, name, reduces_axis)
 
 

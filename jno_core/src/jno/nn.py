@@ -2,7 +2,7 @@
 
 import sys
 import types
-from typing import Any
+from typing import Any, final
 
 from jno_core._graph import MaskedModel as MaskedModel, Model as Model
 from jno_core.errors import JnoNotImplementedError
@@ -22,6 +22,7 @@ def wrap(module: Any, space: Any = None, name: str = "", weight_path: str | None
     return Model(module, name, weight_path)
 
 
+@final
 class _CallableModule(types.ModuleType):
     def __call__(self, module: Any, *args: Any, **options: Any) -> Model:
         return wrap(module, *args, **options)

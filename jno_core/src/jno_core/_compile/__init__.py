@@ -1,11 +1,6 @@
 """Lowering a graph to JAX functions."""
 
-from jno_core._compile.data import (
-    DomainData as DomainData,
-    PointData as PointData,
-    TensorData as TensorData,
-    instance_count as instance_count,
-)
+from jno_core._compile.data import instance_count as instance_count
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values
 from jno_core._compile.program import Program as Program

@@ -9,46 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jno_core._custom_types import PRNGKey
-from jno_core._graph.variable import Layout
-from jno_core._interfaces import MeshLocation
-
-
-@final
-class PointData(eqx.Module):
-    """One point set: `points (B or 1, N, d)`, `times (T,)`, `normals (B or 1, N, d)` if it lies on a boundary."""
-
-    points: Float[Array, "b n d"]
-    times: Float[Array, " t"]
-    normals: Float[Array, "b n d"] | None = None
-    location: MeshLocation | None = eqx.field(static=True, default=None)
-
-
-@final
-class TensorData(eqx.Module):
-    """An attached array, with a leading instance axis (1 when all instances share it)."""
-
-    value: Array
-    layout: Layout = eqx.field(static=True)
-    collocation: str | None = eqx.field(static=True, default=None)
-
-
-@final
-class DomainData(eqx.Module):
-    """All that a problem reads: point sets and attached arrays by name."""
-
-    points: dict[str, PointData]
-    tensors: dict[str, TensorData]
-
-    @property
-    def instances(self) -> int:
-        """B, the number of instances."""
-        leading = [p.points.shape[0] for p in self.points.values()] + [t.value.shape[0] for t in self.tensors.values()]
-        return max(leading, default=1)
-
-    @property
-    def times(self) -> int:
-        """T, the number of time steps."""
-        return max((p.times.shape[0] for p in self.points.values()), default=1)
+from jno_core._interfaces import DomainData, MeshLocation
 
 
 @final

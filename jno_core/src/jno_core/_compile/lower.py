@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_core._compile.data import DomainData, Instance, instance_at, map_instances
+from jno_core._compile.data import Instance, instance_at, map_instances
 from jno_core._compile.program import Program
 from jno_core._compile.scope import Scope
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.variable import default_float
+from jno_core._interfaces import DomainData
 
 Roots = tuple[Placeholder, ...]
 

@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jno_core._compile import TensorData
 from jno_core._graph import Collocation, Variable
-from jno_core._graph.variable import Layout
+from jno_core._interfaces import Layout, TensorData
 from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
 
 

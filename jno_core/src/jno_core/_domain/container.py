@@ -6,12 +6,10 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from jno_core._compile import DomainData, PointData, TensorData
 from jno_core._domain import attachment, plotting, sampling
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._graph.variable import Layout
-from jno_core._interfaces import AbstractGeometry, Mesh
+from jno_core._interfaces import AbstractGeometry, DomainData, Layout, Mesh, PointData, TensorData
 from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
 

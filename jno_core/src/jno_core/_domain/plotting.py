@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jno_core._compile import PointData
 from jno_core._domain.regions import Regions
+from jno_core._interfaces import PointData
 from jno_core.errors import JnoError
 
 

@@ -9,10 +9,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from jno_core._compile import PointData
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph.variable import default_float
-from jno_core._interfaces import MeshLocation
+from jno_core._interfaces import MeshLocation, PointData
 from jno_core._settings import get_seed
 from jno_core.errors import JnoTypeError, JnoValueError
 

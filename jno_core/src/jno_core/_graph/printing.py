@@ -183,7 +183,7 @@ def _(node: Literal, writer: _Writer, depth: int) -> tuple[str, int]:
     value = node.value
     if getattr(value, "ndim", 0):
         return writer.word(f"array{tuple(value.shape)}"), _ATOM
-    number = value.item() if hasattr(value, "item") else value
+    number = value if isinstance(value, bool | int | float | complex) else value.item()
     text = f"{number:.6g}" if isinstance(number, float) else str(number)
     if isinstance(number, float) and abs(number - 3.141592653589793) < 1e-7:
         text = writer.symbol("π", r"\pi")

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jno_core._graph.placeholder import Placeholder
-
-Layout = Literal["shared", "instance", "point", "instance_point"]
+from jno_core._interfaces import Layout
 
 
 @final

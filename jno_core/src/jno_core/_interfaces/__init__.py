@@ -1,5 +1,11 @@
 """Contracts that plugins fulfil. The public names are re-exported by `jno_core`."""
 
+from jno_core._interfaces.domain_data import (
+    DomainData as DomainData,
+    Layout as Layout,
+    PointData as PointData,
+    TensorData as TensorData,
+)
 from jno_core._interfaces.geometry import (
     AbstractGeometry as AbstractGeometry,
     PointDraw as PointDraw,

@@ -11,11 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_core._compile import DomainData
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, Tracker, as_node, printing
-from jno_core._interfaces import RunInfo, TrainState
+from jno_core._interfaces import DomainData, RunInfo, TrainState
 from jno_core._settings import get_seed
 from jno_core._train import arguments
 from jno_core._train.evaluation import Evaluator

@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 from jaxtyping import Array
 
-from jno_core._compile import DomainData, Program, all_values, instance_count, share
+from jno_core._compile import Program, all_values, instance_count, share
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, TensorTag, walk
+from jno_core._interfaces import DomainData
 from jno_core.errors import JnoValueError
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-from jno_core._compile import DomainData, Program
+from jno_core._compile import Program
 from jno_core._domain import Domain
 from jno_core._graph import Balance, BalancedWeight, Model, Placeholder, Tracker, walk
 from jno_core._graph.variable import Variable
+from jno_core._interfaces import DomainData
 from jno_core.errors import JnoTypeError, JnoValueError
 
 

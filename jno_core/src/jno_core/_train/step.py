@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from jno_core._compile import DomainData, sampled_values, share
+from jno_core._compile import sampled_values, share
 from jno_core._custom_types import PRNGKey, PyTree, Scalar
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.balanced import scaled
-from jno_core._interfaces import TrainState, UpdateView
+from jno_core._interfaces import DomainData, TrainState, UpdateView
 from jno_core._train.groups import ParameterGroup, join
 from jno_core._train.problem import Problem
 
