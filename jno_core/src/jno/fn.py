@@ -10,7 +10,7 @@
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 import jax
 
@@ -75,6 +75,7 @@ def __dir__() -> list[str]:
     return sorted(own | set(dir(_numpy)))
 
 
+@final
 class _CallableModule(types.ModuleType):
     def __call__(
         self, fn: Callable[..., Any], args: Any = (), name: str = "", reduces_axis: int | None = None
