@@ -57,7 +57,7 @@ def test_all_requests_in_all_dimensions(symbolic, apply, variant, names, shape, 
 
 @PRECISIONS
 @pytest.mark.parametrize("variant", [None, "forward", "reverse"])
-@pytest.mark.parametrize("axes", [(0, 0, 0), (1, 0, 1), (2, 1, 0), (0, 0, 0, 0), (1, 1, 0, 0), (2, 1, 2, 0)])
+@pytest.mark.parametrize("axes", [(0, 0, 0), (2, 1, 0), (1, 1, 0, 0), (2, 1, 2, 0)])
 def test_third_and_fourth_order_partials(symbolic, apply, variant, axes, x64, tolerance):
     request = Request("partial", axes)
     with jax.enable_x64(x64):

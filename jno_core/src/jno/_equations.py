@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jno.numpy import curl_3d, divergence, grad, laplacian
+from jno.numpy import curl_2d, divergence, grad, laplacian
 from jno_core._graph import Variable, as_node
 from jno_core.errors import JnoTypeError, JnoValueError
 
@@ -81,7 +81,7 @@ def wave(u: Any, t: Any, *x: Any, speed: Any = 1, source: Any = 0, scheme: Any =
     return _minus(grad(grad(u, t, scheme), t, scheme) - spread, source)
 
 
-def burgers_1d(u: Any, x: Any, t: Any, viscosity: Any = 0.01 / math.pi, forcing: Any = 0, *, scheme: Any = None) -> Any:
+def burgers_1d(u: Any, x: Any, t: Any, viscosity: Any = 0.01 / math.pi, forcing: Any = 0, scheme: Any = None) -> Any:
     """The viscous Burgers equation, `u_t + u u_x - viscosity u_xx - forcing`.
 
     The default viscosity is that of the benchmark in Raissi, Perdikaris and Karniadakis, J. Comput. Phys. 378 (2019) 686.
@@ -90,7 +90,7 @@ def burgers_1d(u: Any, x: Any, t: Any, viscosity: Any = 0.01 / math.pi, forcing:
     return _minus(grad(u, t, scheme) + u * grad(u, x, scheme) - diffused, forcing)
 
 
-def burgers_inviscid_1d(u: Any, x: Any, t: Any, forcing: Any = 0, *, scheme: Any = None) -> Any:
+def burgers_inviscid_1d(u: Any, x: Any, t: Any, forcing: Any = 0, scheme: Any = None) -> Any:
     """The inviscid Burgers equation in conservation form, `u_t + (u² / 2)_x - forcing`."""
     _check_space("burgers_inviscid_1d", (x,), t)
     return _minus(grad(u, t, scheme) + grad(u**2 / 2, x, scheme), forcing)
@@ -139,7 +139,6 @@ def navier_stokes_incompressible_2d(
     forcing_x: Any = 0,
     forcing_y: Any = 0,
     continuity_source: Any = 0,
-    *,
     scheme: Any = None,
 ) -> tuple[Any, Any, Any]:
     """The incompressible Navier-Stokes equations in the plane: momentum in x, in y, and continuity.
@@ -178,7 +177,6 @@ def maxwell_3d(
     charge_density: Any = 0,
     permittivity: Any = 1,
     permeability: Any = 1,
-    *,
     scheme: Any = None,
 ) -> tuple[Any, Any, Any, Any, Any, Any, Any, Any]:
     """Maxwell's equations of the electric field E and the magnetic flux density B, eight residuals in this order:
@@ -188,19 +186,20 @@ def maxwell_3d(
     - Gauss's law: `div E - charge_density / permittivity`
     - no magnetic charges: `div B`
     """
-    space = (x, y, z)
-    _check_space("maxwell_3d", space, t)
-    current = [current_x, current_y, current_z]
-    curl_e, curl_b = (curl_3d(*f, *space, scheme) for f in ((ex, ey, ez), (bx, by, bz)))
-    faraday = [grad(b, t, scheme) + curl_e[..., i : i + 1] for i, b in enumerate((bx, by, bz))]
+    _check_space("maxwell_3d", (x, y, z), t)
+
+    def curl(fx: Any, fy: Any, fz: Any) -> tuple[Any, Any, Any]:
+        return curl_2d(fy, fz, y, z, scheme), curl_2d(fz, fx, z, x, scheme), curl_2d(fx, fy, x, y, scheme)
+
+    speed_squared = 1 / (permittivity * permeability)
+    current = (current_x, current_y, current_z)
+    faraday = [grad(b, t, scheme) + c for b, c in zip((bx, by, bz), curl(ex, ey, ez), strict=True)]
     ampere = [
-        _minus(
-            grad(e, t, scheme) - _times(1 / (permittivity * permeability), curl_b[..., i : i + 1]), -j / permittivity
-        )
-        for i, (e, j) in enumerate(zip((ex, ey, ez), current, strict=True))
+        _plus(grad(e, t, scheme) - _times(speed_squared, c), j / permittivity)
+        for e, c, j in zip((ex, ey, ez), curl(bx, by, bz), current, strict=True)
     ]
-    gauss = _minus(divergence([ex, ey, ez], space, scheme), charge_density / permittivity)
-    return (*faraday, *ampere, gauss, divergence([bx, by, bz], space, scheme))
+    gauss = _minus(divergence([ex, ey, ez], [x, y, z], scheme), charge_density / permittivity)
+    return (*faraday, *ampere, gauss, divergence([bx, by, bz], [x, y, z], scheme))
 
 
 def continuity(fields: Any, *x: Any, source: Any = 0, scheme: Any = None) -> Any:

@@ -275,4 +275,5 @@ def _cosine(a: Float[Array, "*n p"], b: Float[Array, "*n p"], eps: float) -> Flo
 
 
 def _alignment(a: Float[Array, "*n p"], b: Float[Array, "*m p"], eps: float) -> Scalar:
-    return _cosine(*(jnp.mean(j.reshape(-1, j.shape[-1]), axis=0) for j in (a, b)), eps)
+    a, b = (jnp.mean(j.reshape(-1, j.shape[-1]), axis=0) for j in (a, b))
+    return _cosine(a, b, eps)

@@ -1,14 +1,13 @@
 """Wrappers that make functions of `jax.numpy` work on expressions."""
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, final
-
-import jax
 
 from jno_core._graph import FunctionCall, Placeholder
 from jno_core._graph.calculus import Parameterised
@@ -47,21 +46,17 @@ class TracedNamespace:
         return f"jno.numpy.{self._name}"
 
 
-def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[..., Any]:
-    def wrapper(*args: Any, **options: Any) -> Any:
-        if not (has_node(args) or has_node(tuple(options.values()))):
-            return fn(*args, **options)
-        if has_node(tuple(options.values())):
-            args, options = _positional(fn, args, options)
-        return FunctionCall(fn, tuple(_frozen(a) for a in args), name, tuple(sorted(options.items())))
+@final
+@dataclasses.dataclass(frozen=True)
+class _WithNames:
+    """`fn` with its last arguments passed by name: the expressions of a node are its positional arguments."""
 
-    wrapper.__name__ = wrapper.__qualname__ = name
-    wrapper.__module__ = namespace
-    wrapper.__doc__ = f"{inspect.getdoc(fn) or ''}\n\nWith an expression as argument it makes a node of the graph."
-    # A few built-in functions have no signature; the wrapper then shows its own.
-    with contextlib.suppress(TypeError, ValueError):
-        wrapper.__signature__ = inspect.signature(fn)  # pyright: ignore[reportFunctionMemberAccess]
-    return wrapper
+    fn: Callable[..., Any]
+    names: tuple[str, ...]
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        first = len(args) - len(self.names)
+        return self.fn(*args[:first], **dict(zip(self.names, args[first:], strict=True)), **options)
 
 
 def has_node(values: Any) -> bool:
@@ -76,16 +71,24 @@ def has_node(values: Any) -> bool:
     return False
 
 
-def _positional(fn: Callable[..., Any], args: Any, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    bound = inspect.signature(fn).bind(*args, **options)
-    for name, value in bound.kwargs.items():
-        if isinstance(value, Placeholder):
-            raise JnoTypeError(f"{fn.__name__}({name}=...) takes no expression; pass it by position if it has one.")
-    return bound.args, bound.kwargs
+def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[..., Any]:
+    def wrapper(*args: Any, **options: Any) -> Any:
+        named = {key: value for key, value in sorted(options.items()) if has_node((value,))}
+        if not (named or has_node(args)):
+            return fn(*args, **options)
+        given = tuple(_copied(value) for value in (*args, *named.values()))
+        rest = tuple((key, _copied(value)) for key, value in sorted(options.items()) if key not in named)
+        return FunctionCall(_WithNames(fn, tuple(named)) if named else fn, given, name, rest)
+
+    wrapper.__name__ = wrapper.__qualname__ = name
+    wrapper.__module__ = namespace
+    wrapper.__doc__ = f"{inspect.getdoc(fn) or ''}\n\nWith an expression as argument it makes a node of the graph."
+    # A few built-in functions have no signature; the wrapper then shows its own.
+    with contextlib.suppress(TypeError, ValueError):
+        wrapper.__signature__ = inspect.signature(fn)  # pyright: ignore[reportFunctionMemberAccess]
+    return wrapper
 
 
-def _frozen(value: Any) -> Any:
-    """Lists become tuples, which structural keys can compare; arrays stay."""
-    if isinstance(value, list) and not isinstance(value, jax.Array):
-        return tuple(_frozen(item) for item in value)
-    return value
+def _copied(value: Any) -> Any:
+    """Lists are copied, so that a node does not change with the caller's list."""
+    return [_copied(item) for item in value] if isinstance(value, list) else value
