@@ -350,3 +350,15 @@ def test_a_network_outside_of_the_constraints_is_evaluated_with_its_own_weights(
     other = jno.nn.wrap(lambda x: 3 * x)
     [x] = u.children()
     np.testing.assert_allclose(crux.eval(other(x)), 3 * crux.eval(x))
+
+
+@pytest.mark.parametrize("scheme", [None, "automatic_differentiation:forward"])
+def test_factors_that_do_not_vary_with_the_points_stay_outside_of_the_scheme(scheme):
+    domain = jno.domain.from_array({"interior": np.linspace(0.1, 1, 20)[:, None]})
+    x, _ = domain.variable("interior")
+    a = jno.np.parameter((1,), name="a").initialize(0.5).optimizer(optax.adam(1e-2))
+    b = jno.np.parameter((1,), name="b").initialize(0.8).optimizer(optax.adam(1e-2))
+    u = jno.np.sin(a * b) * x**3
+    crux = jno.core([(u.d(x, scheme) - 3 * 0.5 * x**2).mse, (u.d2(x, scheme) - 6 * 0.5 * x).mse, (u - 0.5 * x**3).mse])
+    crux.solve(400)
+    np.testing.assert_allclose(np.sin(crux.eval(a) * crux.eval(b)), 0.5, atol=1e-3)

@@ -1,4 +1,7 @@
-"""Wrappers that make functions of `jax.numpy` work on expressions."""
+"""Wrappers that make functions of `jax.numpy` work on expressions.
+
+A call is one node, or where the function returns several arrays (`linalg.eigh`, `split`), the same arrangement of nodes.
+"""
 
 import contextlib
 import dataclasses
@@ -9,9 +12,13 @@ import types
 from collections.abc import Callable
 from typing import Any, final
 
+import jax
+
 from jno_core._graph import FunctionCall, Placeholder
 from jno_core._graph.calculus import Parameterised
 from jno_core.errors import JnoTypeError
+
+_ONE_ARRAY = jax.tree.structure(0)
 
 
 @functools.cache
@@ -59,6 +66,18 @@ class _WithNames:
         return self.fn(*args[:first], **dict(zip(self.names, args[first:], strict=True)), **options)
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """The `i`-th of the arrays that `fn` returns."""
+
+    fn: Callable[..., Any]
+    i: int
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return jax.tree.leaves(self.fn(*args, **options))[self.i]
+
+
 def has_node(values: Any) -> bool:
     """Whether an expression is among the values or in their lists. Raises `JnoTypeError` for a network."""
     for value in values:
@@ -72,21 +91,55 @@ def has_node(values: Any) -> bool:
 
 
 def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[..., Any]:
+    signature = _signature(fn)
+    probe = signature is None or signature.return_annotation not in (jax.Array, "Array")
+
     def wrapper(*args: Any, **options: Any) -> Any:
         named = {key: value for key, value in sorted(options.items()) if has_node((value,))}
         if not (named or has_node(args)):
             return fn(*args, **options)
         given = tuple(_copied(value) for value in (*args, *named.values()))
-        rest = tuple((key, _copied(value)) for key, value in sorted(options.items()) if key not in named)
-        return FunctionCall(_WithNames(fn, tuple(named)) if named else fn, given, name, rest)
+        rest = {key: _copied(value) for key, value in sorted(options.items()) if key not in named}
+        called = _WithNames(fn, tuple(named)) if named else fn
+        structure = _structure(called, given, rest) if probe else _ONE_ARRAY
+        if structure == _ONE_ARRAY:
+            return FunctionCall(called, given, name, tuple(rest.items()))
+        parts = (_Part(called, i) for i in range(structure.num_leaves))
+        return jax.tree.unflatten(
+            structure, [FunctionCall(p, given, f"{name}[{p.i}]", tuple(rest.items())) for p in parts]
+        )
 
     wrapper.__name__ = wrapper.__qualname__ = name
     wrapper.__module__ = namespace
     wrapper.__doc__ = f"{inspect.getdoc(fn) or ''}\n\nWith an expression as argument it makes a node of the graph."
-    # A few built-in functions have no signature; the wrapper then shows its own.
-    with contextlib.suppress(TypeError, ValueError):
-        wrapper.__signature__ = inspect.signature(fn)  # pyright: ignore[reportFunctionMemberAccess]
+    if signature is not None:
+        wrapper.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
     return wrapper
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):
+        # A few built-in functions have none.
+        return None
+
+
+def _structure(fn: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """How the arrays that `fn` returns are arranged."""
+    leaves, tree = jax.tree.flatten(args)
+    nodes = [leaf for leaf in leaves if isinstance(leaf, Placeholder)]
+
+    def on_values(values: list[Any]) -> Any:
+        rest = iter(values)
+        return fn(
+            *tree.unflatten([next(rest) if isinstance(leaf, Placeholder) else leaf for leaf in leaves]), **options
+        )
+
+    # What cannot be evaluated is reported by the node, which names its arguments.
+    with contextlib.suppress(TypeError, ValueError):
+        return jax.tree.structure(jax.eval_shape(on_values, [node.aval for node in nodes]))
+    return _ONE_ARRAY
 
 
 def _copied(value: Any) -> Any:

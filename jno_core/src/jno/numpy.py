@@ -10,7 +10,7 @@ from typing import Any
 
 import jax.numpy as _jnp
 
-from jno._tracing import TracedNamespace as _TracedNamespace, traced as _traced
+from jno._tracing import TracedNamespace as _TracedNamespace, has_node as _has_node, traced as _traced
 from jno_core._graph import (
     FunctionCall as _FunctionCall,
     Placeholder,
@@ -114,16 +114,21 @@ def tracker(expr: Any, interval: int = 1, reduce: Callable[[Any], Any] | None = 
 
 
 def concat(items: Sequence[Any], axis: int = -1) -> Any:
-    """Join expressions along the last axis. Scalars and vectors gain axes, and leading axes of length 1 are broadcast.
+    """Join expressions along the last axis: fields `(N, C)` and `(N, D)` give `(N, C + D)`.
 
-    Raises `JnoValueError` for another axis: inside the graph the first axis is that of the points.
+    Scalars become `(1,)`, vectors `(N,)` become `(N, 1)`, ranks are aligned by leading axes of length 1, and those are
+    repeated. Arrays alone are joined in the same way, or along any other axis as by `jax.numpy.concatenate`.
+
+    Raises `JnoValueError` when expressions are joined along another axis, where the first would be that of the points; for
+    no items; and for lengths that do not fit.
     """
+    if not len(items):
+        raise _JnoValueError("concat needs at least one expression.")
+    if not _has_node(items):
+        return _join_last(tuple(items)) if axis == -1 else _jnp.concatenate(items, axis)
     if axis != -1:
         raise _JnoValueError(f"concat joins expressions along the last axis, axis=-1; got axis={axis}.")
-    nodes = tuple(_as_node(item) for item in items)
-    if not nodes:
-        raise _JnoValueError("concat needs at least one expression.")
-    return _FunctionCall(_join_last, (nodes,), "concat")
+    return _FunctionCall(_join_last, (tuple(_as_node(item) for item in items),), "concat")
 
 
 concatenate = concat
@@ -131,9 +136,7 @@ concatenate = concat
 
 def _join_last(items: tuple[Any, ...]) -> Any:
     arrays = [_jnp.asarray(item) for item in items]
-    arrays = [a[None] if a.ndim == 0 else a for a in arrays]
-    if any(a.ndim > 1 for a in arrays):
-        arrays = [a[:, None] if a.ndim == 1 and a.shape[0] > 1 else a for a in arrays]
+    arrays = [a[..., None] if a.ndim < 2 else a for a in arrays]
     rank = max(a.ndim for a in arrays)
     arrays = [a.reshape((1,) * (rank - a.ndim) + a.shape) for a in arrays]
     leading = _jnp.broadcast_shapes(*(a.shape[:-1] for a in arrays))

@@ -40,10 +40,11 @@ class AutomaticDifferentiation(AbstractScheme):
 
     The value of the target is always that on all points, for every variant.
 
-    Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, SIAM 2008.
-
     Raises `PluginCapabilityError` for an unknown variant or mode; in `apply`, for a request that `supports` refuses and
     for a target that the planner cannot treat.
+
+    Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, 2008, chapters 3 (forward and reverse mode)
+    and 13 (higher derivatives).
     """
 
     variant: str | None = eqx.field(default=None, static=True)

@@ -152,6 +152,7 @@ class Scope:
                 raise PluginCapabilityError(
                     f"The scheme {str(group.scheme)!r} cannot take the {request.kind} of {target!r}: {reason}"
                 )
+        self._settle(target, collocation.name)
         field = Field(
             at=lambda columns, aligned: self.moved(target, collocation.name, columns, aligned),
             values=lambda: self._aside((target,))._plain_value(target),
@@ -160,6 +161,20 @@ class Scope:
         )
         params = jax.tree.map(jnp.asarray, scheme.default_params(requests[-1], where))
         return scheme.apply(requests, field, where, params, scheme.prepare(requests, where))
+
+    def _settle(self, target: Placeholder, collocation: str) -> None:
+        """Evaluate what does not vary with the points here, so that the scheme's own trace finds it done."""
+        seen: set[Placeholder] = set()
+        stack = [target]
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if collocation in self.program.depends(node):
+                stack.extend(opened(node))
+            else:
+                self.evaluate(node)
 
     def support(self, collocation: Collocation) -> Support:
         """The point set as schemes see it."""
