@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+# Behind a proxy only the machine's own certificates work.
+CERTIFICATES = {"UV_SYSTEM_CERTS": "true"} if Path("/etc/ssl/certs/ca-certificates.crt").exists() else {}
+
 PINN = """
 import sys
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np, optax
@@ -62,7 +65,7 @@ def uv():
 def wheels(uv, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
     command = [uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=ROOT, check=True, env={**CERTIFICATES, **os.environ})
     return folder
 
 
@@ -71,7 +74,8 @@ def _run_in_fresh_environment(uv, wheels, folder, names, code):
     assert len(chosen) == len(names)
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
     python = folder / "venv/bin/python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *chosen], check=True)
+    command = [uv, "pip", "install", "--quiet", "--python", str(python), *chosen]
+    subprocess.run(command, check=True, env={**CERTIFICATES, **os.environ})
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "JNO_SEED", "JNO_PLUGINS")}
     subprocess.run([str(python), "-W", "error", "-c", code], cwd=folder, env=environment, check=True)
 
