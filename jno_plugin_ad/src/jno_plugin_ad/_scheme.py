@@ -10,7 +10,7 @@ from jno_core import AbstractScheme, DerivativeRequest, DifferentiationModes, Fi
 from jno_core.errors import PluginCapabilityError
 from jno_plugin_ad._composition import compose
 from jno_plugin_ad._planner import assemble, multi_indices
-from jno_plugin_ad._point_flow import check_pointwise
+from jno_plugin_ad._pointwise import check_pointwise
 from jno_plugin_ad._propagation import propagate
 
 _FAMILY = "automatic_differentiation"

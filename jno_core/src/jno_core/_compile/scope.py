@@ -36,6 +36,7 @@ from jno_core._graph import (
 )
 from jno_core._interfaces import Field, Support
 from jno_core.errors import PluginCapabilityError
+from jno_core.pointwise import obstacle
 
 
 @final
@@ -103,6 +104,32 @@ class Scope:
         """The target with other stored parameters in one model."""
         modules = {**self.modules, model: module}
         return Scope(self.program, (target,), self.instance, modules, self.weights, self.key).evaluate(target)
+
+    def row_jacobians(self, node: NetworkGradient, vector: jax.Array) -> jax.Array | None:
+        """The parameter Jacobian point by point in reverse mode, `None` unless the target is pointwise on one point set.
+
+        It costs about as much as a few evaluations, where forward mode takes one evaluation per parameter.
+        """
+        names = self.program.depends(node.target)
+        if len(names) != 1:
+            return None
+        [name] = names
+        columns, aligned = self.instance.columns[name], self.instance.aligned[name]
+        stored = self.modules[node.model]
+
+        def rows(p: jax.Array, columns: Columns, aligned: PyTree) -> jax.Array:
+            modules = {**self.modules, node.model: node.selection.insert(stored, p)}
+            scope = Scope(self.program, (node.target,), self.instance, modules, self.weights, self.key)
+            return scope.moved(node.target, name, columns, aligned)
+
+        if obstacle(lambda columns, aligned: rows(vector, columns, aligned), columns, aligned) is not None:
+            return None
+
+        def row(p: jax.Array, columns: Columns, aligned: PyTree) -> jax.Array:
+            single, beside = jax.tree.map(lambda x: x[None], (columns, aligned))
+            return rows(p, single, beside)[0]
+
+        return jax.vmap(jax.jacrev(row), in_axes=(None, 0, 0))(vector, columns, aligned)
 
     def demand(self, node: AbstractDerivative) -> Any:
         """The value of a derivative node: the sum of its requests to its group."""
@@ -267,5 +294,7 @@ def _(node: NetworkGradient, scope: Scope) -> Any:
 
     if node.target.aval.ndim == 0:
         return jax.grad(value)(vector)
-    jacobian = jax.jacfwd(value)(vector)
+    jacobian = scope.row_jacobians(node, vector)
+    if jacobian is None:
+        jacobian = jax.jacfwd(value)(vector)
     return jacobian[:, 0] if node.target.aval.ndim == 2 and node.target.aval.shape[1] == 1 else jacobian

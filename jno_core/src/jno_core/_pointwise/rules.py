@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import jax.extend.core as jex
 
-from jno_plugin_ad._point_axis import PointAxis, shape_of
+from jno_core._pointwise.axis import PointAxis, shape_of
 
 Rule: TypeAlias = Callable[[jex.JaxprEqn, int, PointAxis], PointAxis | None]
 

@@ -1,51 +1,44 @@
-"""Whether row i of a target depends on point i only, decided on its jaxpr.
+"""Whether row i of a function's result depends on row i of its arguments only, decided on its jaxpr.
 
-The planner differentiates all points at once, which is right for such targets and silently wrong for others. The check
+Batched differentiation, and evaluation of single rows, are right for such functions and silently wrong for others. The check
 follows the axis of the points through every equation. It follows axes and never compares sizes, so a network as wide as
 there are points does not confuse it. It errs on one side only: what it does not understand, it refuses.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.extend.core as jex
 
-from jno_core import Field
-from jno_core.errors import PluginCapabilityError
-from jno_plugin_ad._planner import Columns
-from jno_plugin_ad._point_axis import Obstacle, PointAxis, Position, joined, line_of, mixing
-from jno_plugin_ad._point_axis_rules import RULES
+from jno_core._pointwise.axis import Obstacle, PointAxis, Position, joined, line_of, mixing
+from jno_core._pointwise.rules import RULES
 
 _Flow: TypeAlias = Callable[[jex.JaxprEqn, list[Position]], list[Position]]
 
 
-def check_pointwise(field: Field, columns: Columns) -> None:
-    """Return if row i of `field.at` depends on row i of the columns and of the aligned arrays only.
+def obstacle(fn: Callable[..., Any], *arguments: Any) -> Obstacle | None:
+    """`None` if row i of `fn(*arguments)` depends on row i of the arguments only, else what is in the way and where.
 
-    Raises `PluginCapabilityError` otherwise, naming the field, the primitive and the line where points are mixed. A
-    single point is never mixed with others, so nothing is refused then. The cost is one trace of the target.
+    All arrays in `arguments` (PyTrees) count points in their leading axis; what `fn` closes over does not. A single point is
+    never mixed with others. The cost is one trace of `fn`.
     """
-    points = columns[0].shape[0]
+    leaves, structure = jax.tree.flatten(arguments)
+    points = leaves[0].shape[0]
     if points <= 1:
-        return
-    leaves, structure = jax.tree.flatten((columns, field.aligned))
+        return None
     abstract = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    closed = jax.make_jaxpr(lambda *inputs: field.at(*jax.tree.unflatten(structure, inputs)))(*abstract)
+    closed = jax.make_jaxpr(lambda *inputs: fn(*jax.tree.unflatten(structure, inputs)))(*abstract)
     for position in _positions(closed.jaxpr, [PointAxis(0, points)] * len(leaves)):
         if isinstance(position, PointAxis) and (position.axis, position.outer) != (0, 1):
-            position = Obstacle(
+            return Obstacle(
                 f"returns its points along axis {position.axis}, not as rows",
                 "",
                 "Give its result the shape (n, components).",
             )
         if isinstance(position, Obstacle):
-            at = f" ({position.line})" if position.line else ""
-            raise PluginCapabilityError(
-                f"The planner of 'automatic_differentiation' differentiates at all points at once, so row i of the "
-                f"target must depend on point i only. {field.name or 'The target'} {position.what}{at}. "
-                f"{position.remedy}"
-            )
+            return position
+    return None
 
 
 def _positions(jaxpr: jex.Jaxpr, inputs: Sequence[Position]) -> list[Position]:
@@ -69,8 +62,8 @@ def _of_equation(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
 
 def _of_result(eqn: jex.JaxprEqn, operands: list[Position]) -> Position:
     """One position for all results: the axis of each dependent operand must arrive at the same place."""
-    if obstacle := next((p for p in operands if isinstance(p, Obstacle)), None):
-        return obstacle
+    if known := next((p for p in operands if isinstance(p, Obstacle)), None):
+        return known
     rule = RULES.get(eqn.primitive.name)
     if rule is None:
         return mixing(eqn, "may mix the points in a primitive that the check does not know,")
@@ -97,12 +90,12 @@ def _barrier(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
 
 def _custom_vjp(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:
     del operands
-    obstacle = Obstacle(
+    reverse_only = Obstacle(
         "calls a function that has a derivative in reverse mode only",
         line_of(eqn),
-        "Give that function a `jax.custom_jvp` rule, or use scheme='automatic_differentiation:reverse'.",
+        "Give that function a `jax.custom_jvp` rule.",
     )
-    return [obstacle] * len(eqn.outvars)
+    return [reverse_only] * len(eqn.outvars)
 
 
 def _linear_solve(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Position]:

@@ -27,7 +27,7 @@ class PointAxis(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True)
 class Obstacle:
-    """Why a value cannot be differentiated on all points at once, and the remedy, both as sentences.
+    """Why rows of a value cannot be told to belong to single points, and the remedy, both as sentences.
 
     `line` is the user's line where it happens, empty inside of JAX's own jitted functions.
     """
@@ -50,8 +50,7 @@ def mixing(eqn: jex.JaxprEqn, how: str = "mixes the points in") -> Obstacle:
     return Obstacle(
         f"{how} `{eqn.primitive.name}`",
         line_of(eqn),
-        "Make it pointwise, or use an explicit mode such as scheme='automatic_differentiation:forward', which "
-        "evaluates the target one point at a time.",
+        "Make it pointwise.",
     )
 
 

@@ -1,0 +1,3 @@
+"""Does row i of a function's result depend on row i of its arguments only? For schemes that work on batches of points."""
+
+from jno_core._pointwise import Obstacle as Obstacle, obstacle as obstacle
