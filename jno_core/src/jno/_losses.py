@@ -152,7 +152,8 @@ def _loss(
     else:
         # Without a common float type, unsigned integers would wrap around.
         dtype = jnp.result_type(pred, target, float)
-        residual = jnp.asarray(pred, dtype) - jnp.asarray(target, dtype)
+        pred, target = jnp.asarray(pred, dtype), jnp.asarray(target, dtype)
+        residual = pred - target
     return _apply(rule, name, (residual, target) if relative else (residual,), options)
 
 

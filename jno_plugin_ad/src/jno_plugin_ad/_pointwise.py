@@ -16,6 +16,6 @@ def check_pointwise(field: Field, columns: Columns) -> None:
         at = f" ({found.line})" if found.line else ""
         raise PluginCapabilityError(
             "The planner of 'automatic_differentiation' differentiates at all points at once, so row i of the target must "
-            f"depend on point i only. {field.name or 'The target'} {found.what}{at}. {found.remedy} Or use an explicit mode "
-            "such as 'automatic_differentiation:forward' or 'automatic_differentiation:reverse', which takes one point at a time."
+            f"depend on point i only. {field.name or 'The target'} {found.what}{at}. {found.remedy} Or take one point "
+            "at a time by an explicit mode, scheme='automatic_differentiation:forward' or 'automatic_differentiation:reverse'."
         )
