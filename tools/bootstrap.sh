@@ -73,3 +73,5 @@ else
   say "installing jno and its tools into .venv/ (a few minutes the first time)"
 fi
 "$uv" sync --quiet --frozen --all-packages --all-groups --python "$python"
+# uv compiles no editable source; without this the first import of every module would pay for it.
+.venv/bin/python -m compileall -q jno_core/src jno_plugin_*/src plugins/*/src
