@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from jno_core import Field
 from jno_core.errors import PluginCapabilityError
-from jno_plugin_ad._planner import Columns, Derivatives, MultiIndex
+from jno_plugin_ad._planner import Columns, Derivatives
+from jno_plugin_ad._propagation import MultiIndex, partial
 
 _JACOBIANS = {"forward": jax.jacfwd, "reverse": jax.jacrev}
 
@@ -45,4 +46,4 @@ def compose(field: Field, columns: Columns, modes: tuple[str, ...], indices: Ite
         derivative = _JACOBIANS[mode](derivative)
     coordinates = jnp.concatenate([columns[axis] for axis in axes], axis=1)
     tensor = jax.vmap(derivative)(coordinates, (columns, field.aligned))
-    return {index: tensor[..., *(axes.index(axis) for axis in index)] for index in wanted}
+    return {partial(*index): tensor[..., *(axes.index(axis) for axis in index)] for index in wanted}

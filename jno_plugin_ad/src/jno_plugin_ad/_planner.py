@@ -1,42 +1,86 @@
-"""From requests to multi-indices, and from the derivatives of those back to the requested results.
-
-A multi-index names one partial derivative by its axes in rising order: `(0, 0, 2)` is d³/dx²dz, `()` the target itself.
-However a set of multi-indices is evaluated, the result is a mapping from each to an array of the target's shape.
-"""
+"""From requests to streams, from streams to the ways of propagating them, and from the streams back to results."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, final
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jno_core import DerivativeRequest
+from jno_plugin_ad._propagation import MultiIndex, Stream, combined, order_of, partial
 
 Columns: TypeAlias = tuple[Float[Array, "n 1"], ...]
-MultiIndex: TypeAlias = tuple[int, ...]
-Derivatives: TypeAlias = Mapping[MultiIndex, Float[Array, "n *c"]]
+Derivatives: TypeAlias = Mapping[Stream, Float[Array, "n *c"]]
+
+Method = Literal["listed", "stacked", "reverse", "stochastic"]
+
+MANY_AXES = 24
+"""From so many axes on, a Laplacian's tangents are stacked for one wide matrix product."""
+
+AXES_PER_COMPONENT = 4
+"""From so many axes for each component of the target on, a gradient alone is cheaper in reverse mode."""
 
 
-def multi_indices(requests: Iterable[DerivativeRequest]) -> frozenset[MultiIndex]:
-    """Every partial derivative that the requests are made of, each once."""
-    return frozenset(index for request in requests for index in _of_request(request))
+@final
+class Route(NamedTuple):
+    """Streams that one pass over the target gives."""
+
+    method: Method
+    streams: tuple[Stream, ...]
 
 
-def assemble(request: DerivativeRequest, derivatives: Derivatives) -> Float[Array, "n *s"]:
+def streams_of(requests: Iterable[DerivativeRequest]) -> dict[DerivativeRequest, tuple[Stream, ...]]:
+    """The streams whose values make each request, all of them as few as possible together.
+
+    A Laplacian is one stream, but for those axes whose second derivative is asked for by itself: it is taken from there.
+    """
+    requests = tuple(requests)
+    single = {index for request in requests if request.kind != "laplacian" for index in indices_of(request)}
+    streams: dict[DerivativeRequest, tuple[Stream, ...]] = {}
+    for request in requests:
+        indices = indices_of(request)
+        if request.kind == "laplacian":
+            apart = [index for index in indices if index in single]
+            together = [index for index in indices if index not in single]
+            streams[request] = (*(partial(*i) for i in apart), *([combined(together)] if together else []))
+        else:
+            streams[request] = tuple(partial(*index) for index in indices)
+    return streams
+
+
+def routes(wanted: Iterable[Stream], components: int) -> tuple[Route, ...]:
+    """How to propagate what is wanted of a target with so many components, each stream on one route."""
+    streams = tuple(sorted(set(wanted), key=lambda stream: (order_of(stream), stream)))
+    if not streams:
+        return ()
+    firsts = [s for s in streams if order_of(s) == 1]
+    if len(firsts) == len(streams) and len(firsts) > AXES_PER_COMPONENT * components:
+        return (Route("reverse", streams),)
+    found, rest = [], list(streams)
+    for wide in (s for s in streams if order_of(s) == 2 and len(s) >= MANY_AXES):
+        axes = {index[0] for _, index in wide}
+        along = [s for s in rest if order_of(s) == 1 and s[0][1][0] in axes]
+        rest = [s for s in rest if s != wide and s not in along]
+        found.append(Route("stacked", (*along, wide)))
+    return (*found, *([Route("listed", tuple(rest))] if rest else []))
+
+
+def assemble(request: DerivativeRequest, streams: tuple[Stream, ...], derivatives: Derivatives) -> Float[Array, "n *s"]:
     """The result of one request, in the shape that `DerivativeRequest` states."""
-    indices = _of_request(request)
+    parts = [derivatives[stream] for stream in streams]
     if request.kind in ("value", "partial"):
-        return derivatives[indices[0]]
+        return parts[0]
     if request.kind == "laplacian":
-        return sum((derivatives[index] for index in indices[1:]), start=derivatives[indices[0]])
-    entries = jnp.stack([_without_unit_component(derivatives[index]) for index in indices], axis=-1)
+        return sum(parts[1:], start=parts[0])
+    entries = jnp.stack([_without_unit_component(part) for part in parts], axis=-1)
     if request.kind == "gradient":
         return entries
     k = len(request.axes)
     return entries.reshape(*entries.shape[:-1], k, k)
 
 
-def _of_request(request: DerivativeRequest) -> tuple[MultiIndex, ...]:
+def indices_of(request: DerivativeRequest) -> tuple[MultiIndex, ...]:
+    """The partial derivatives that a request is made of, in the order of its entries."""
     axes = request.axes
     match request.kind:
         case "value":

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Key
 from jno_core import AbstractScheme, DerivativeRequest, DifferentiationModes, Field, Support
 from jno_core.errors import PluginCapabilityError
 from jno_plugin_ad._composition import compose
-from jno_plugin_ad._planner import assemble, multi_indices
-from jno_plugin_ad._pointwise import check_pointwise
-from jno_plugin_ad._propagation import propagate
+from jno_plugin_ad._derivatives import propagate, trace
+from jno_plugin_ad._planner import assemble, indices_of, routes, streams_of
+from jno_plugin_ad._propagation import VALUE, partial
 
 _FAMILY = "automatic_differentiation"
 _FIRST = ("forward", "reverse")
@@ -109,14 +109,17 @@ class AutomaticDifferentiation(AbstractScheme):
         results: dict[DerivativeRequest, Array] = {}
         value = None
         for modes, members in groups.items():
-            indices = multi_indices(members)
+            streams = streams_of(members)
             if modes is None:
-                check_pointwise(field, where.columns)
-                derivatives = propagate(lambda columns: field.at(columns, field.aligned), where.columns, indices)
-                value = derivatives[()]
+                traced = trace(field, where.columns)
+                wanted = {stream for parts in streams.values() for stream in parts}
+                derivatives = propagate(traced, routes(wanted, traced.components()))
+                value = derivatives[VALUE]
             else:
+                streams = {request: tuple(partial(*i) for i in indices_of(request)) for request in members}
+                indices = {index for request in members for index in indices_of(request)}
                 derivatives = compose(field, where.columns, modes, indices)
-            results.update({request: assemble(request, derivatives) for request in members})
+            results.update({request: assemble(request, streams[request], derivatives) for request in members})
         if any(request.order == 0 for request in requests):
             value = field.values() if value is None else value
             results.update({request: value for request in requests if request.order == 0})

@@ -1,4 +1,4 @@
 """Following the points through a jaxpr."""
 
 from jno_core._pointwise.axis import Obstacle as Obstacle
-from jno_core._pointwise.flow import obstacle as obstacle
+from jno_core._pointwise.flow import obstacle as obstacle, obstacle_in as obstacle_in

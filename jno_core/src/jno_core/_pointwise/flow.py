@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.extend.core as jex
 
-from jno_core._pointwise.axis import Obstacle, PointAxis, Position, joined, line_of, mixing
+from jno_core._pointwise.axis import Obstacle, PointAxis, Position, joined, line_of, mixing, shape_of
 from jno_core._pointwise.rules import RULES
 
 _Flow: TypeAlias = Callable[[jex.JaxprEqn, list[Position]], list[Position]]
@@ -24,12 +24,17 @@ def obstacle(fn: Callable[..., Any], *arguments: Any) -> Obstacle | None:
     never mixed with others. The cost is one trace of `fn`.
     """
     leaves, structure = jax.tree.flatten(arguments)
-    points = leaves[0].shape[0]
+    abstract = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+    return obstacle_in(jax.make_jaxpr(lambda *inputs: fn(*jax.tree.unflatten(structure, inputs)))(*abstract))
+
+
+def obstacle_in(closed: jex.ClosedJaxpr) -> Obstacle | None:
+    """The same for a function that has been traced already."""
+    inputs = closed.jaxpr.invars
+    points = shape_of(inputs[0])[0]
     if points <= 1:
         return None
-    abstract = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    closed = jax.make_jaxpr(lambda *inputs: fn(*jax.tree.unflatten(structure, inputs)))(*abstract)
-    for position in _positions(closed.jaxpr, [PointAxis(0, points)] * len(leaves)):
+    for position in _positions(closed.jaxpr, [PointAxis(0, points)] * len(inputs)):
         if isinstance(position, PointAxis) and (position.axis, position.outer) != (0, 1):
             return Obstacle(
                 f"returns its points along axis {position.axis}, not as rows",

@@ -1,0 +1,137 @@
+"""Derivatives of a pointwise target on all points at once, by the routes that the planner has chosen.
+
+Row i of the target depends on row i of the columns only. A tangent of ones in one column therefore moves every point along
+that axis at once, and what is propagated are the derivatives at all points.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.extend.core as jex
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jno_core import Field
+from jno_core.errors import PluginCapabilityError
+from jno_core.pointwise import obstacle_in
+from jno_plugin_ad._planner import Columns, Derivatives, Route
+from jno_plugin_ad._propagation import (
+    LOOPS,
+    PRIMITIVES,
+    VALUE,
+    Interpreter,
+    ListedAlgebra,
+    StackedAlgebra,
+    Stream,
+    laplacian_of,
+    tangents_of,
+)
+
+_RULES = {**PRIMITIVES, **LOOPS}
+
+
+@final
+class Traced(NamedTuple):
+    """A target as a jaxpr of the columns and of the arrays that are aligned with them."""
+
+    jaxpr: jex.ClosedJaxpr
+    columns: Columns
+    aligned: tuple[Array, ...]
+
+    def components(self) -> int:
+        """How many numbers the target gives at each point."""
+        return math.prod(self.jaxpr.out_avals[0].shape[1:])
+
+
+def trace(field: Field, columns: Columns) -> Traced:
+    """The target's jaxpr.
+
+    Raises `PluginCapabilityError` unless row i of `field.at` depends on row i of the columns and of the aligned arrays
+    only, naming the field, the primitive and the line where points are mixed.
+    """
+    leaves, structure = jax.tree.flatten(field.aligned)
+
+    def target(columns: Columns, *leaves: Array) -> Float[Array, "n *c"]:
+        return field.at(columns, jax.tree.unflatten(structure, leaves))
+
+    jaxpr = jax.make_jaxpr(target)(columns, *leaves)
+    found = obstacle_in(jaxpr)
+    if found is not None:
+        at = f" ({found.line})" if found.line else ""
+        raise PluginCapabilityError(
+            "The planner of 'automatic_differentiation' differentiates at all points at once, so row i of the target must "
+            f"depend on point i only. {field.name or 'The target'} {found.what}{at}. {found.remedy} Or take one point "
+            "at a time by an explicit mode, scheme='automatic_differentiation:forward' or 'automatic_differentiation:reverse'."
+        )
+    return Traced(jaxpr, columns, tuple(leaves))
+
+
+def propagate(traced: Traced, routes: Iterable[Route], fallbacks: Counter[str] | None = None) -> Derivatives:
+    """The target itself and every stream of the routes, each `(n, *c)`.
+
+    `fallbacks`, if given, is filled with the primitives that had to be differentiated the generic way.
+    """
+    counted = Counter() if fallbacks is None else fallbacks
+    found: dict[Stream, Array] = {}
+    for route in routes:
+        match route.method:
+            case "listed":
+                found.update(_listed(traced, route.streams, counted))
+            case "stacked":
+                found.update(_stacked(traced, route.streams, counted))
+            case "reverse":
+                found.update(_reverse(traced, route.streams))
+    return found
+
+
+def _run(interpreter: Interpreter[Any], traced: Traced, columns: Sequence[Any]) -> Any:
+    aligned = [interpreter.algebra.constant(x) for x in traced.aligned]
+    closed = traced.jaxpr
+    return interpreter.run(closed.jaxpr, closed.consts, [*columns, *aligned])[0]
+
+
+def _listed(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:
+    algebra = ListedAlgebra(streams)
+    axes = {axis for stream in algebra.streams for _, index in stream for axis in index}
+    seeds = [algebra.seed(c, {i: jnp.ones_like(c)} if i in axes else {}) for i, c in enumerate(traced.columns)]
+    interpreter = Interpreter(algebra, _RULES)
+    jet = algebra.filled(_run(interpreter, traced, seeds))
+    fallbacks.update(interpreter.fallbacks)
+    return {VALUE: jet.value, **{s: jet.streams[s] for s in streams}}
+
+
+def _stacked(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:
+    """The last of the streams is the Laplacian over all axes, the others are first derivatives along some of them."""
+    *firsts, wide = streams
+    axes = [index[0] for _, index in wide]
+    algebra = StackedAlgebra(len(axes), second=True)
+    seeds = []
+    for i, column in enumerate(traced.columns):
+        if i in axes:
+            row = jnp.zeros((len(axes), 1, 1), column.dtype).at[axes.index(i)].set(1)
+            seeds.append(algebra.seed(column, jnp.broadcast_to(row, (len(axes), *column.shape))))
+        else:
+            seeds.append(algebra.constant(column))
+    interpreter = Interpreter(algebra, _RULES)
+    jet = _run(interpreter, traced, seeds)
+    fallbacks.update(interpreter.fallbacks)
+    tangents = tangents_of(jet, len(axes))
+    along = {stream: tangents[axes.index(stream[0][1][0])] for stream in firsts}
+    return {VALUE: jet.value, wide: laplacian_of(jet), **along}
+
+
+def _reverse(traced: Traced, streams: tuple[Stream, ...]) -> Derivatives:
+    """First derivatives by one reverse pass for each component; summed over the points, which do not mix."""
+    fn = jex.jaxpr_as_fun(traced.jaxpr)
+    value, pull = jax.vjp(lambda columns: fn(*columns, *traced.aligned)[0], traced.columns)
+    basis = jnp.eye(traced.components(), dtype=value.dtype).reshape(-1, 1, *value.shape[1:])
+    gradients = [pull(jnp.broadcast_to(one, value.shape))[0] for one in basis]
+    derivatives: dict[Stream, Array] = {VALUE: value}
+    for stream in streams:
+        axis = stream[0][1][0]
+        rows = jnp.concatenate([gradient[axis] for gradient in gradients], axis=1)
+        derivatives[stream] = rows.reshape(value.shape)
+    return derivatives
