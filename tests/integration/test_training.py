@@ -9,6 +9,7 @@ import pytest
 
 import jno
 from jno_core import hookimpl
+from jno_core._train.objective import Moment
 from jno_core.errors import NonFiniteLossWarning
 
 
@@ -321,13 +322,10 @@ def test_the_step_shares_one_propagation_among_value_gradient_and_laplacian():
     u = net(x, y)
     residual = u + u.d(x) + u.d(x).d(x) + u.laplacian(x, y) + u.d(y)
     crux = jno.core([residual.mse, (u * u.d(x)).mse])
-    compiled = crux._prepare()
+    compiled = crux._prepare("auto")
     state = compiled.initial(jax.random.key(0))
-    jaxpr = jax.make_jaxpr(
-        lambda s: compiled._stepper.shared_total(
-            s.params, compiled._rest, compiled._data, s.plugin_state, s.key, s.epoch
-        )
-    )(state)
+    moment = Moment(compiled._rest, compiled._data, state.plugin_state, state.key, state.epoch)
+    jaxpr = jax.make_jaxpr(lambda params: compiled._stepper._objective.total(params, moment))(state.params)
     assert str(jaxpr).count(" tanh ") == depth
 
 

@@ -16,6 +16,8 @@ import jax
 
 from jno_core._graph import FunctionCall, Placeholder
 from jno_core._graph.calculus import Parameterised
+from jno_core._graph.function import owned
+from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoTypeError
 
 _ONE_ARRAY = jax.tree.structure(0)
@@ -29,7 +31,9 @@ def traced(path: str, name: str, namespace: str) -> Any:
     """
     module = sys.modules[path]
     if name.startswith("_") or name not in dir(module):
-        raise AttributeError(f"{namespace} has no {name!r}: it is not in {module.__name__} either.")
+        near = nearest(name, (n for n in dir(module) if not n.startswith("_")))
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise AttributeError(f"{namespace} has no {name!r}: it is not in {module.__name__} either.{hint}")
     member = getattr(module, name)
     if isinstance(member, type | types.ModuleType) or not callable(member):
         return member
@@ -98,8 +102,8 @@ def _wrapped(fn: Callable[..., Any], name: str, namespace: str) -> Callable[...,
         named = {key: value for key, value in sorted(options.items()) if has_node((value,))}
         if not (named or has_node(args)):
             return fn(*args, **options)
-        given = tuple(_copied(value) for value in (*args, *named.values()))
-        rest = {key: _copied(value) for key, value in sorted(options.items()) if key not in named}
+        given = owned((*args, *named.values()))
+        rest = {key: owned(value) for key, value in sorted(options.items()) if key not in named}
         called = _WithNames(fn, tuple(named)) if named else fn
         structure = _structure(called, given, rest) if probe else _ONE_ARRAY
         if structure == _ONE_ARRAY:
@@ -140,8 +144,3 @@ def _structure(fn: Callable[..., Any], args: tuple[Any, ...], options: dict[str,
     with contextlib.suppress(TypeError, ValueError):
         return jax.tree.structure(jax.eval_shape(on_values, [node.aval for node in nodes]))
     return _ONE_ARRAY
-
-
-def _copied(value: Any) -> Any:
-    """Lists are copied, so that a node does not change with the caller's list."""
-    return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -1,10 +1,12 @@
 """Namespaces that plugins fill: attribute access goes through the registry, `dir()` lists what is installed."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from jno_core._graph import balance
 from jno_core._registry import registry
+from jno_core.errors import JnoTypeError
 
 
 @final
@@ -39,6 +41,12 @@ class BalancerNamespace:
         rule = registry.get("balancer", name)
 
         def weigh(losses: Sequence[Any], mode: Any = "raw", eps: float = 1e-12, **options: Any) -> tuple[Any, ...]:
+            try:
+                inspect.signature(rule).bind(**options)
+            except TypeError as e:
+                raise JnoTypeError(
+                    f"jno.fn.adaptive.{name}: {e}. Its options are mode, eps and {inspect.signature(rule)}."
+                ) from e
             return balance(name, rule(**options), losses, mode, eps)
 
         weigh.__name__ = name

@@ -52,6 +52,7 @@ from jno._losses import (
 )
 from jno._views import BalancerNamespace as _BalancerNamespace
 from jno_core._graph import Placeholder as _Placeholder
+from jno_core._registry.spelling import nearest as _nearest
 
 adaptive = _BalancerNamespace()
 
@@ -67,7 +68,9 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(_numpy, name)
     except AttributeError:
-        raise AttributeError(f"jno.fn has no {name!r}, and neither has jno.numpy.") from None
+        near = _nearest(name, __dir__())
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise AttributeError(f"jno.fn has no {name!r}, and neither has jno.numpy.{hint}") from None
 
 
 def __dir__() -> list[str]:

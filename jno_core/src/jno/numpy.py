@@ -63,9 +63,15 @@ def divergence(fields: Sequence[Any], variables: Sequence[Any], scheme: Any = No
 
     Raises `JnoValueError` unless there are as many fields as variables.
     """
+    if not (isinstance(fields, list | tuple) and isinstance(variables, list | tuple)):
+        raise _JnoTypeError(
+            "divergence takes a list of fields and a list of variables, as in divergence([u, v], [x, y]); the components of a "
+            f"vector field are w[..., 0:1], w[..., 1:2]. Got {fields!r} and {variables!r}."
+        )
     if len(fields) != len(variables) or not fields:
         raise _JnoValueError(
-            f"divergence needs one field per variable, got {len(fields)} fields, {len(variables)} variables."
+            f"divergence needs one field per variable, got {len(fields)} fields, {len(variables)} variables: "
+            "divergence([u, v], [x, y])."
         )
     total = grad(fields[0], variables[0], scheme)
     for field, variable in zip(fields[1:], variables[1:], strict=True):
@@ -122,6 +128,8 @@ def concat(items: Sequence[Any], axis: int = -1) -> Any:
     Raises `JnoValueError` when expressions are joined along another axis, where the first would be that of the points; for
     no items; and for lengths that do not fit.
     """
+    if isinstance(items, Placeholder):
+        raise _JnoTypeError(f"concat takes a list of expressions, as in concat([u, v]); got {items!r} alone.")
     if not len(items):
         raise _JnoValueError("concat needs at least one expression.")
     if not _has_node(items):

@@ -1,5 +1,12 @@
 """Lowering a graph to JAX functions."""
 
+from jno_core._compile.chunks import (
+    Chunk as Chunk,
+    ChunkedSet as ChunkedSet,
+    chunk_sums as chunk_sums,
+    chunks_of as chunks_of,
+    plan_chunks as plan_chunks,
+)
 from jno_core._compile.data import instance_count as instance_count
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jno_core._custom_types import PRNGKey
+from jno_core._custom_types import PyTree
 from jno_core._interfaces import DomainData, MeshLocation
 
 
@@ -37,19 +37,24 @@ def instance_at(data: DomainData, time: Int[Array, ""] | int) -> Instance:
     return Instance(columns, aligned, tensors, {name: p.location for name, p in data.points.items()})
 
 
-def map_instances(fn: Callable[[DomainData, Any], Any], data: DomainData, keys: PRNGKey | None) -> Any:
-    """`fn(data of one instance, its key)` for all instances; results get the leading axis B.
+def map_instances(fn: Callable[[DomainData, Any], Any], data: DomainData, own: PyTree) -> Any:
+    """`fn(data of one instance, own[instance])` for all instances; results get the leading axis B.
 
-    Arrays that all instances share are not copied. A single instance is not mapped at all.
+    `own` holds arrays with a leading axis B, such as keys. Arrays of `data` that all instances share are not copied. A
+    single instance is not mapped at all.
     """
     b = data.instances
 
     if b == 1:
-        single = _with_times(jax.tree.map(lambda x: x[0], _without_times(data)), data)
-        return jax.tree.map(lambda x: jnp.asarray(x)[None], fn(single, None if keys is None else keys[0]))
+        return jax.tree.map(lambda x: jnp.asarray(x)[None], fn(first_instance(data), jax.tree.map(lambda x: x[0], own)))
     axes = jax.tree.map(lambda x: 0 if x.shape[0] == b else None, _without_times(data))
     shared = jax.tree.map(lambda x: x if x.shape[0] == b else x[0], _without_times(data))
-    return jax.vmap(lambda d, k: fn(_with_times(d, data), k), in_axes=(axes, None if keys is None else 0))(shared, keys)
+    return jax.vmap(lambda d, o: fn(_with_times(d, data), o), in_axes=(axes, 0))(shared, own)
+
+
+def first_instance(data: DomainData) -> DomainData:
+    """The data of one instance, without instance axes."""
+    return _with_times(jax.tree.map(lambda x: x[0], _without_times(data)), data)
 
 
 def instance_count(data: DomainData, collocations: Sequence[str], tensors: Sequence[str]) -> int:

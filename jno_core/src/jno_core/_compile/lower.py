@@ -1,11 +1,12 @@
 """From expressions to arrays: instances and times are mapped here, one instance at one time is a `Scope`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from jno_core._compile.data import Instance, instance_at, map_instances
 from jno_core._compile.program import Program
@@ -25,14 +26,23 @@ def sampled_values(
     modules: dict[Model, PyTree],
     weights: dict[Balance, Array],
     key: PRNGKey,
+    known: Sequence[tuple[Placeholder, Array]] = (),
+    chunk: Int[Array, ""] | None = None,
 ) -> list[Array]:
-    """The roots for every instance, each at one random time step: `(B, *shape)` per root. What a training step sees."""
+    """The roots for every instance, each at one random time step: `(B, *shape)` per root. What a training step sees.
 
-    def one(single: DomainData, instance_key: PRNGKey) -> list[Array]:
+    - `known`: expressions below the roots with their values for every instance, which are not computed again.
+    - `chunk`: which part of the points `data` holds, if it is a part. Parts draw different random numbers.
+    """
+    nodes = tuple(node for node, _ in known)
+
+    def one(single: DomainData, own: tuple[PRNGKey, list[Array]]) -> list[Array]:
+        instance_key, values = own
         time = jax.random.randint(jax.random.fold_in(instance_key, _TIME_STREAM), (), 0, data.times)
-        return _evaluate(program, roots, single, time, modules, weights, instance_key)
+        drawn = instance_key if chunk is None else jax.random.fold_in(instance_key, chunk)
+        return _evaluate(program, roots, single, time, modules, weights, drawn, dict(zip(nodes, values, strict=True)))
 
-    return map_instances(one, data, jax.random.split(key, data.instances))
+    return map_instances(one, data, (jax.random.split(key, data.instances), [value for _, value in known]))
 
 
 def all_values(
@@ -71,9 +81,10 @@ def _evaluate(
     modules: dict[Model, PyTree],
     weights: dict[Balance, Array],
     key: PRNGKey | None,
+    known: dict[Placeholder, Array] | None = None,
 ) -> list[Array]:
     instance = _with_noise(program, instance_at(single, time), key)
-    scope = Scope(program, roots, instance, modules, weights, key)
+    scope = Scope(program, roots, instance, modules, weights, key, known=known)
     return [jnp.asarray(scope.evaluate(root)) for root in roots]
 
 

@@ -52,11 +52,12 @@ class Scope:
         weights: dict[Balance, jax.Array],
         key: PRNGKey | None,
         outer: tuple["Scope", str] | None = None,
+        known: dict[Placeholder, Any] | None = None,
     ) -> None:
         self.program, self.instance, self.modules, self.weights, self.key = program, instance, modules, weights, key
         self.roots = roots
         self._outer = outer
-        self._memo: dict[int, Any] = {}
+        self._memo: dict[int, Any] = {program.interner.number(n): value for n, value in (known or {}).items()}
         self._effective: dict[Model, PyTree] = {}
         self._groups: dict[GroupKey, tuple[Any, ...]] = {}
         self.plan: Plan = program.plan(roots)

@@ -1,12 +1,14 @@
 """Attached arrays: what their axes mean is declared, never guessed from sizes."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jno_core._graph import Collocation, Variable
+from jno_core._graph import Collocation, TensorTag, Variable
 from jno_core._interfaces import Layout, TensorData
 from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
 
@@ -25,7 +27,7 @@ def point_set(at: Any, domain: Any) -> Collocation | None:
     if not isinstance(at, Variable):
         raise JnoTypeError(f"at= takes a coordinate of the point set, as in at=x, got {at!r}.")
     if at.domain is not domain:
-        raise JnoValueError(f"at={at!r} belongs to another domain.")
+        raise JnoValueError(f"at={at!r} belongs to another domain; take it from a variable(...) call of this one.")
     return at.collocation
 
 
@@ -42,7 +44,7 @@ def laid_out(
         raise JnoTypeError(f"{tag!r} must be an array of numbers, got dtype {value.dtype}.")
     if np.issubdtype(value.dtype, np.inexact) and not np.all(np.isfinite(value)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise JnoValueError(f"{tag!r} is not finite at index {where}.")
+        raise JnoValueError(f"{tag!r} is not finite at index {where}. Remove or replace such entries first.")
     if per is None:
         per = _default(tag, value.shape, collocation, instances)
     if per not in get_args(Layout):
@@ -67,6 +69,48 @@ def laid_out(
         value = value[None]
     data = TensorData(jnp.asarray(value), per, None if collocation is None else collocation.name)
     return data, tuple(value.shape[1:])
+
+
+def check_again(known: TensorTag, new: TensorTag) -> None:
+    """Raises `JnoValueError` unless new data under a known name fits the expressions that read it."""
+    for what in ("shape", "dtype", "collocation"):
+        old, given = getattr(known, what), getattr(new, what)
+        if old != given:
+            old, given = (getattr(v, "name", v) for v in (old, given))
+            words = "on the points" if what == "collocation" else f"with {what}"
+            raise JnoValueError(
+                f"{known.tag!r} is attached {words} {old} already, got {given}. Attach it under another name."
+            )
+
+
+def data_for(
+    node: TensorTag, attached: Mapping[str, tuple[TensorTag, TensorData]], chosen: Mapping[str, Any]
+) -> TensorData:
+    """The data for an attached array: those of the domain for evaluation if it has any, else those it was made with.
+
+    `chosen` maps the names of the expression's point sets to those that stand for them in the domain for evaluation.
+
+    Raises `JnoValueError` for data of another shape or on other points than the expression is evaluated on.
+    """
+    name = None if node.collocation is None else node.collocation.name
+    found = attached.get(node.tag)
+    if found is None:
+        if name is not None:
+            raise JnoValueError(
+                f"{node.tag!r} has values on the points it was attached to only. Attach it to the domain for evaluation: "
+                f"domain.variable({node.tag!r}, array, per='point', at=x)."
+            )
+        return node.domain.attached()[node.tag][1]
+    own, data = found
+    if data.collocation != (None if name is None else chosen[name]):
+        raise JnoValueError(
+            f"{node.tag!r} is attached to the points {data.collocation!r} of the domain for evaluation, but the expression is "
+            f"evaluated on {None if name is None else chosen[name]!r}. Draw and attach in the order of the first domain."
+        )
+    axes = 0 if name is None else 1
+    if own.shape[axes:] != node.shape[axes:]:
+        raise JnoValueError(f"{node.tag!r} has shape {own.shape} in the domain for evaluation, expected {node.shape}.")
+    return dataclasses.replace(data, collocation=name)
 
 
 def later(argument: str, release: str) -> JnoNotImplementedError:

@@ -10,6 +10,7 @@ from jno_core._domain import attachment, plotting, sampling
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph import Collocation, TensorTag, Variable
 from jno_core._interfaces import AbstractGeometry, DomainData, Layout, Mesh, PointData, TensorData
+from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
 
@@ -52,6 +53,11 @@ class Domain:
     def times(self) -> np.ndarray:
         """The time steps `(T,)`; `[1.0]` on a steady domain."""
         return self._time.values
+
+    @property
+    def steady(self) -> bool:
+        """Whether the domain has no time axis."""
+        return self._time.steady
 
     @property
     def instances(self) -> int:
@@ -119,9 +125,13 @@ class Domain:
 
     def points(self, variable: Variable) -> np.ndarray:
         """The points that a variable of this domain stands on: `(N, d)`, or `(B, N, d)` if instances have their own."""
+        if not isinstance(variable, Variable):
+            raise JnoTypeError(f"points(...) takes a coordinate, as in domain.points(x), got {variable!r}.")
         name = variable.collocation.name
         if name not in self._drawn or self._drawn[name][0] is not variable.collocation:
-            raise JnoKeyError(f"{variable!r} does not belong to this domain.")
+            raise JnoKeyError(
+                f"{variable!r} does not belong to this domain: ask the domain whose variable(...) made it."
+            )
         points = np.asarray(self._drawn[name][1].points)
         return points[0] if points.shape[0] == 1 else points
 
@@ -134,12 +144,17 @@ class Domain:
         """The arrays for these point sets and attached arrays. On another domain than theirs, point sets are matched by
         name, then by tag, and drawn whole where this domain has none; nothing is changed.
         """
-        points = {c.name: self._points_for(c) for c in collocations}
-        attached = {}
-        for node in tensors:
-            source = self._tensors if node.tag in self._tensors else node.domain.attached()
-            attached[node.tag] = source[node.tag][1]
-        return DomainData(points, attached)
+        for c in collocations:
+            if len(c.coordinates) != self.dimension:
+                raise JnoValueError(
+                    f"The expression is in {len(c.coordinates)} space coordinates, {', '.join(c.coordinates)}, the domain for "
+                    f"evaluation in {self.dimension}. Evaluate on a domain of the same dimension."
+                )
+        points, chosen = {}, {}
+        for c in collocations:
+            chosen[c.name], points[c.name] = self._points_for(c)
+        tensor_data = {node.tag: attachment.data_for(node, self._tensors, chosen) for node in tensors}
+        return DomainData(points, tensor_data)
 
     def attached(self) -> Mapping[str, tuple[TensorTag, TensorData]]:
         """The attached arrays by name."""
@@ -151,29 +166,32 @@ class Domain:
         copies = "" if self._instances == 1 else f", {self._instances} instances"
         return f"Domain({what}, {self.dimension}-D, tags {list(self.tags)}{time}{copies})"
 
-    def _points_for(self, collocation: Collocation) -> PointData:
+    def _points_for(self, collocation: Collocation) -> tuple[str | None, PointData]:
+        """The points for a point set of any domain, and under which name they are drawn here."""
         own = self._drawn.get(collocation.name)
+        same_tag = [(c, data) for c, data in reversed(self._drawn.values()) if c.tag == collocation.tag]
         if own is not None and own[0].tag == collocation.tag:
-            return own[1]
-        for other, data in reversed(self._drawn.values()):
-            if other.tag == collocation.tag:
-                return data
+            same_tag.insert(0, own)
+        if same_tag:
+            found, data = same_tag[0]
+            return found.name, data if found.inward == collocation.inward else sampling.reversed_normals(data)
         if collocation.tag not in self.tags:
-            raise JnoKeyError(f"The domain for evaluation has no tag {collocation.tag!r}; it has {list(self.tags)}.")
+            raise JnoKeyError(
+                f"The domain for evaluation has no tag {collocation.tag!r}; it has {list(self.tags)}. "
+                "Evaluate on a domain with the tags of the variables."
+            )
         request = sampling.SampleRequest.from_user(None, False)
-        return sampling.draw(
-            self._regions, collocation.tag, request, [sampling.generator(collocation.name)], self._time
-        )
+        streams = [sampling.generator(collocation.name)]
+        data = sampling.draw(self._regions, collocation.tag, request, streams, self._time)
+        return None, sampling.reversed_normals(data) if collocation.inward else data
 
     def _draw(
         self, tag: str, sample: Any, exclude_boundary: bool, same_points: bool, normals: bool, reverse: bool
     ) -> Collocation:
         if tag not in self.tags:
-            raise JnoValueError(
-                f"The domain has no tag {tag!r}; it has {list(self.tags)}"
-                + (f" and the attached arrays {list(self._tensors)}." if self._tensors else ".")
-                + (" Give it a time axis to have 'initial': time=(0.0, 1.0, 11)." if tag == "initial" else "")
-            )
+            raise self._no_tag(tag)
+        if reverse and not normals:
+            raise JnoValueError(f"reverse_normals=True turns normals around: add normals=True on {tag!r}.")
         request = sampling.SampleRequest.from_user(sample, exclude_boundary)
         calls = sum(c.tag == tag for c, _ in self._drawn.values())
         name = tag if calls == 0 else f"{tag}#{calls + 1}"
@@ -188,23 +206,36 @@ class Domain:
         kind = self._regions.kinds.get(tag, "initial")
         names = ("x", "y", "z")[: self.dimension]
         collocation = Collocation(
-            name, tag, kind, data.points.shape[1], names, len(data.times), self._time.steady, self
+            name, tag, kind, data.points.shape[1], names, len(data.times), self._time.steady, self, reverse
         )
         self._drawn[name] = (collocation, data)
         return collocation
 
+    def _no_tag(self, tag: Any) -> JnoValueError:
+        near = nearest(tag, self.tags) if isinstance(tag, str) else None
+        remedy = (
+            "Give it a time axis to have 'initial': time=(0.0, 1.0, 11)."
+            if tag == "initial"
+            else f"Did you mean {near!r}?"
+            if near
+            else "To attach data under a new name, pass a NumPy or JAX array."
+        )
+        attached = f" and the attached arrays {list(self._tensors)}" if self._tensors else ""
+        return JnoValueError(f"The domain has no tag {tag!r}; it has {list(self.tags)}{attached}. {remedy}")
+
     def _attach(self, tag: str, array: Any, per: Layout | None, at: Any, split: bool) -> Any:
+        if not isinstance(tag, str) or not tag:
+            raise JnoTypeError(f"The name of an attached array must be a string such as 'k', got {tag!r}.")
         if tag in self.tags:
             raise JnoValueError(f"{tag!r} is a tag of the domain; attach the array under another name.")
         collocation = attachment.point_set(at, self)
         data, shape = attachment.laid_out(tag, array, per, collocation, self._instances)
-        known = self._tensors.get(tag)
-        if known is not None and known[0].shape != shape:
-            raise JnoValueError(f"{tag!r} is attached with shape {known[0].shape} already, got {shape}.")
         node = TensorTag(tag, self, data.layout, shape, data.value.dtype, collocation)
+        if tag in self._tensors:
+            attachment.check_again(self._tensors[tag][0], node)
         self._tensors[tag] = (node, data)
         if not split:
             return node
         if not shape:
-            raise JnoValueError(f"{tag!r} is a scalar and cannot be split.")
+            raise JnoValueError(f"{tag!r} is a scalar and cannot be split; leave split out.")
         return tuple(node[..., i : i + 1] for i in range(shape[-1]))

@@ -53,18 +53,19 @@ class Regions:
         for tag, value in tags.items():
             if not isinstance(tag, str) or not tag:
                 raise JnoTypeError(f"A tag must be a string that is not empty, got {tag!r}.")
-            points = np.array(value, dtype=np.float64)
+            points = _checked_numbers(tag, value)
             if points.ndim != 2 or points.shape[1] not in (1, 2, 3) or len(points) == 0:
                 raise JnoValueError(
                     f"Points of {tag!r} must have shape (N, d) with N >= 1 and d = 1, 2, 3, got {points.shape}."
                 )
             if not np.all(np.isfinite(points)):
                 row = int(np.argwhere(~np.isfinite(points))[0, 0])
-                raise JnoValueError(f"Point {row} of {tag!r} is not finite: {points[row]}.")
+                raise JnoValueError(f"Point {row} of {tag!r} is not finite: {points[row]}. Remove such points first.")
             first = next(iter(clouds.values()), points)
             if first.shape[1] != points.shape[1]:
                 raise JnoValueError(
-                    f"Points of {tag!r} have {points.shape[1]} coordinates, those of {next(iter(clouds))!r} {first.shape[1]}."
+                    f"Points of {tag!r} have {points.shape[1]} coordinates, those of {next(iter(clouds))!r} "
+                    f"{first.shape[1]}. All tags of a domain are in the same space."
                 )
             clouds[tag] = points
         dimension = next(iter(clouds.values())).shape[1]
@@ -73,6 +74,16 @@ class Regions:
     def boundaries(self) -> list[str]:
         """The boundary tags."""
         return [tag for tag, kind in self.kinds.items() if kind == "boundary"]
+
+
+def _checked_numbers(tag: str, value: Any) -> np.ndarray:
+    try:
+        points = np.array(value)
+    except ValueError:
+        raise JnoValueError(f"Points of {tag!r} must have shape (N, d), got rows of different lengths.") from None
+    if points.dtype.kind not in "iufb":
+        raise JnoTypeError(f"Points of {tag!r} must be an array of real numbers (N, d), got dtype {points.dtype}.")
+    return points.astype(np.float64)
 
 
 @final
@@ -94,6 +105,8 @@ class TimeGrid:
         if not isinstance(time, tuple | list) or len(time) != 3:
             raise JnoValueError(f"time must be (t0, t1, n) with n time steps, got {time!r}.")
         t0, t1, n = time
+        if not all(isinstance(t, int | float | np.integer | np.floating) for t in (t0, t1)):
+            raise JnoTypeError(f"time=(t0, t1, n) needs numbers t0 < t1, got {time!r}.")
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             raise JnoValueError(f"time=(t0, t1, n) needs an integer n >= 1, got n={n!r}.")
         if not (np.isfinite(t0) and np.isfinite(t1)) or t1 < t0 or (n > 1 and t1 == t0):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jno_core._domain.regions import Regions, TimeGrid
+from jno_core._graph.arity import accepts
 from jno_core._graph.variable import default_float
 from jno_core._interfaces import MeshLocation, PointData
 from jno_core._settings import get_seed
@@ -45,6 +46,8 @@ class SampleRequest:
             raise JnoTypeError(
                 f"The sampler must be None, 'uniform' or a callable (points, n) -> indices, got {sampler!r}."
             )
+        if callable(sampler) and not accepts(sampler, 2):
+            raise JnoTypeError(f"A sampler takes (points, n) and returns n indices; {sampler!r} takes other arguments.")
         if n is None and sampler is not None:
             raise JnoValueError("A sampler needs a count: sample=(n, sampler).")
         function = None if sampler is None or isinstance(sampler, str) else sampler
@@ -93,7 +96,10 @@ def _draw_once(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     if request.uniform:
         if regions.geometry is None:
-            raise JnoValueError(f"sample=(n, 'uniform') on {tag!r} needs a geometry; the domain has only given points.")
+            raise JnoValueError(
+                f"sample=(n, 'uniform') on {tag!r} needs a geometry; the domain has only given points. Choose among "
+                "them by sample=(n, None)."
+            )
         fresh = regions.geometry.sample(tag, _count(request), rng)
         return fresh.points, fresh.normals, None
     points, normals, nodes = _candidates(regions, tag, request.exclude_boundary)
@@ -112,6 +118,10 @@ def _candidates(
     regions: Regions, tag: str, exclude_boundary: bool
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     if tag in regions.clouds:
+        if exclude_boundary:
+            raise JnoValueError(
+                f"exclude_boundary=True needs a mesh; {tag!r} has only given points. Leave out those not meant."
+            )
         return regions.clouds[tag], None, None
     mesh = regions.mesh
     if mesh is None:
@@ -120,7 +130,7 @@ def _candidates(
     boundary = tag in mesh.facets
     if exclude_boundary:
         if boundary:
-            raise JnoValueError(f"exclude_boundary=True on the boundary tag {tag!r} leaves no point.")
+            raise JnoValueError(f"exclude_boundary=True on the boundary tag {tag!r} leaves no point; leave it out.")
         nodes = np.setdiff1d(nodes, mesh.nodes("boundary"))
         if len(nodes) == 0:
             raise JnoValueError(f"{tag!r} has no node strictly inside; refine the mesh.")

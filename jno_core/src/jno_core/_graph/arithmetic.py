@@ -148,6 +148,10 @@ class Arithmetic(abc.ABC):
             raise JnoTypeError(f"numpy.{ufunc.__name__} cannot be traced; use jno.numpy.{ufunc.__name__}.")
         return self._binary(symbol, *inputs)
 
+    def __array_function__(self, function: Any, *_: Any) -> NoReturn:
+        name = f"{function.__module__}.{function.__name__}"
+        raise JnoTypeError(f"{name} cannot be traced; use jno.{name}.")
+
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise JnoTypeError(
             "An expression has no values before it is evaluated, so it cannot become an array. "
@@ -162,6 +166,12 @@ class Arithmetic(abc.ABC):
 
     def __iter__(self) -> NoReturn:
         raise JnoTypeError("An expression cannot be iterated or unpacked. Index it: u[..., 0:1], u[..., 1:2].")
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise JnoTypeError(
+            "An expression does not change. Make another one, as in jno.numpy.where(condition, value, u) or "
+            "jno.numpy.concat([u[..., 0:1], value])."
+        )
 
     def __len__(self) -> NoReturn:
         raise JnoTypeError("An expression has no length; its shape for one instance is expression.aval.shape.")

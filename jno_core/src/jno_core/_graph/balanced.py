@@ -1,6 +1,8 @@
 """Weights that a balancer gives to losses: nodes with a state that training advances once per step."""
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Hashable, Sequence
 from typing import Any, Literal, final
 
@@ -62,16 +64,18 @@ def balance(
 
     Raises `JnoTypeError` unless `losses` is a list of expressions, `JnoValueError` when it is empty or the mode is unknown.
     """
-    if isinstance(losses, Placeholder) or not isinstance(losses, Sequence):
+    if isinstance(losses, Placeholder | str) or not isinstance(losses, Sequence):
         raise JnoTypeError(f"{name} weighs a list of losses, as in {name}([pde.mse, bc.mse]); got {losses!r}.")
     for loss in losses:
         if not isinstance(loss, Placeholder):
-            raise JnoTypeError(f"{name} weighs expressions, got {loss!r}.")
+            raise JnoTypeError(f"{name} weighs expressions such as pde.mse, got {loss!r}.")
     if not losses:
-        raise JnoValueError(f"{name} needs at least one loss.")
+        raise JnoValueError(f"{name} needs at least one loss, as in {name}([pde.mse, bc.mse]).")
     if mode not in ("raw", "none", "minmax", "l2"):
         raise JnoValueError(f"mode={mode!r} is unknown; expected 'raw', 'none', 'minmax' or 'l2'.")
-    if not eps > 0:
+    if isinstance(eps, bool) or not isinstance(eps, numbers.Real):
+        raise JnoTypeError(f"eps must be a positive number such as 1e-12, got {eps!r}.")
+    if not 0 < eps < math.inf:
         raise JnoValueError(f"eps must be positive, got {eps!r}.")
     source = Balance(name, rule, tuple(losses), mode, float(eps))
     return tuple(BalancedWeight(source, i, label=f"{name}[{i}]") for i in range(len(losses)))

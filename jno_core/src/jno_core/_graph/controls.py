@@ -2,19 +2,18 @@
 
 import abc
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, final
 
-import jax.numpy as jnp
 import optax
 
 from jno_core._custom_types import PyTree
-from jno_core._graph import initialization, modules
+from jno_core._graph import checks, initialization, modules
 from jno_core._graph.calculus import Parameterised
 from jno_core._graph.parameters import Selection
-from jno_core._interfaces import AbstractSchedule
-from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.errors import JnoTypeError
 
 
 @final
@@ -90,12 +89,7 @@ class AbstractControllable(Parameterised):
 
         For an optimizer given as a bare factory this is the learning rate itself. `None` removes it.
         """
-        if isinstance(schedule, bool) or not (
-            schedule is None or isinstance(schedule, int | float | AbstractSchedule) or callable(schedule)
-        ):
-            raise JnoTypeError(f"scale(...) takes a number, a schedule or None, got {schedule!r}.")
-        if isinstance(schedule, int | float) and not (schedule > 0 and jnp.isfinite(schedule)):
-            raise JnoValueError(f"scale(...) needs a positive finite rate, got {schedule!r}.")
+        schedule = checks.checked_rate(schedule)
         scales = self.controlled().settings.scales if self.scope() is not None else ()
         kept = tuple((s, v) for s, v in scales if s != self.scope())
         return self._set(scales=kept if schedule is None else (*kept, (self.scope(), schedule)))
@@ -116,6 +110,9 @@ class AbstractControllable(Parameterised):
         """
         if not callable(transform):
             raise JnoTypeError(f"constrain(...) takes a callable such as jax.nn.softplus, got {transform!r}.")
+        model = self.controlled()
+        chosen = self.scope() or Selection.everything(model.module)
+        chosen.map(functools.partial(checks.check_transform, transform), model.module)
         return self._set(constraints=(*self.controlled().settings.constraints, (self.scope(), transform)))
 
     def dtype(self, dtype: Any) -> Any:
@@ -123,8 +120,7 @@ class AbstractControllable(Parameterised):
 
         Raises `JnoValueError` unless `dtype` is a floating-point type object such as `jnp.bfloat16`.
         """
-        if isinstance(dtype, str) or not jnp.issubdtype(dtype, jnp.floating):
-            raise JnoValueError(f"dtype(...) takes a floating-point type such as jnp.bfloat16, got {dtype!r}.")
+        checks.check_dtype(dtype)
         model = self.controlled()
         everything = Selection.everything(model.module)
         model.module = everything.map(lambda leaf: leaf.astype(dtype), model.module)

@@ -114,7 +114,6 @@ def differentiate(target: Placeholder, kind: RequestKind, variables: tuple[Any, 
     choice = choose_scheme(scheme)
     if kind == "partial" and variables[0].axis == "normal":
         return _normal_derivative(target, variables[0], scheme)
-    _check_variables(target, kind, variables)
     if kind in ("partial", "gradient"):
         return Jacobian(target, variables, choice, stacked=kind == "gradient")
     return Hessian(target, variables, choice, trace=kind == "laplacian")
@@ -161,7 +160,10 @@ def _space_variables(target: Placeholder) -> tuple[Variable, ...]:
 def _normal_derivative(target: Placeholder, normal: Variable, scheme: Any) -> Placeholder:
     d = len(normal.collocation.coordinates)
     if normal.dim != (0, d):
-        raise JnoValueError(f"The normal derivative needs the whole normal, got its component {normal!r}.")
+        raise JnoValueError(
+            f"The normal derivative needs the whole normal, got its component {normal!r}; take n "
+            "from domain.variable(tag, normals=True), or multiply u.d(x) by the component."
+        )
     parts = [
         differentiate(target, "partial", (Variable(normal.collocation, "space", (i, i + 1)),), scheme)
         * Variable(normal.collocation, "normal", (i, i + 1))
@@ -174,11 +176,13 @@ def _normal_derivative(target: Placeholder, normal: Variable, scheme: Any) -> Pl
 
 
 def _field_of(node: AbstractDerivative) -> tuple[tuple[int, ...], Any]:
+    _check_variables(node.target, node.request.kind, node.variables)
     aval, n = node.target.aval, node.collocation.size
     if aval.ndim not in (1, 2) or aval.shape[0] != n:
         raise JnoValueError(
             f"Only a field can be differentiated in coordinates: a value at each of the {n} points of "
-            f"{node.collocation.name!r}, of shape ({n}, C). {node.target!r} has shape {aval.shape}."
+            f"{node.collocation.name!r}, of shape ({n}, C). {node.target!r} has shape {aval.shape}. "
+            "Differentiate first and reduce then, as in u.d(x).mse."
         )
     return aval.shape, aval.dtype
 

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jno_core._graph import misfit
 from jno_core._graph.calculus import Parameterised
 from jno_core._graph.placeholder import Placeholder
-from jno_core.errors import JnoIndexError, JnoTypeError, JnoValueError
+from jno_core.errors import JnoIndexError, JnoTypeError
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": jnp.add,
@@ -47,7 +48,7 @@ class Literal(Placeholder):
         return self
 
     def key(self) -> Hashable:
-        return (type(self.value), self.value) if isinstance(self.value, numbers.Number) else id(self.value)
+        return _structure(self.value)
 
     def abstract_value(self) -> jax.ShapeDtypeStruct:
         return jax.eval_shape(lambda: jnp.asarray(self.value))
@@ -72,17 +73,10 @@ class BinaryOp(Placeholder):
         return self.op
 
     def abstract_value(self) -> jax.ShapeDtypeStruct:
-        left, right = self.left.aval, self.right.aval
-        if self.op != "@" and sorted((left.ndim, right.ndim)) == [1, 2]:
-            vector, column = (left, right) if left.ndim == 1 else (right, left)
-            if vector.shape[0] > 1 and column.shape == (vector.shape[0], 1):
-                n = vector.shape[0]
-                raise JnoValueError(
-                    f"{self.left!r} has shape {left.shape} and {self.right!r} has shape {right.shape}: {self.op!r} would "
-                    f"broadcast them to ({n}, {n}), every point with every other. Keep the component axis: index with "
-                    f"u[..., 0:1] instead of u[..., 0], or reshape one of them to ({n}, 1)."
-                )
-        return _abstract(OPERATORS[self.op], (self.left, self.right), {}, f"{self.left!r} {self.op} {self.right!r}")
+        misfit.check_operator(self.op, self.left, self.right)
+        return _abstract(
+            OPERATORS[self.op], (self.left, self.right), {}, lambda: f"{self.left!r} {self.op} {self.right!r}"
+        )
 
 
 @final
@@ -132,13 +126,15 @@ class FunctionCall(Placeholder):
         return dataclasses.replace(self, args=self.fill(children))
 
     def key(self) -> Hashable:
-        return self.fn, _structure(self.args), tuple((name, _structure(value)) for name, value in self.options)
+        return _structure((self.fn, self.args, self.options))
 
     def abstract_value(self) -> jax.ShapeDtypeStruct:
         options = dict(self.options)
         if self.takes_key:
             options["key"] = None
-        value = _abstract(self.fn, self.args, options, f"{self.display_name}({', '.join(map(repr, self.args))})")
+        value = _abstract(
+            self.fn, self.args, options, lambda: f"{self.display_name}({', '.join(map(repr, self.args))})"
+        )
         if not isinstance(value, jax.ShapeDtypeStruct):
             raise JnoTypeError(f"{self.display_name} must return one array, got {type(value).__name__}.")
         return value
@@ -172,11 +168,20 @@ def as_node(value: Any) -> Placeholder:
     if isinstance(value, np.ndarray | np.generic | jax.Array) and (
         jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool
     ):
-        return Literal(value)
+        return Literal(owned(value))
     raise JnoTypeError(
         f"{value!r} of type {type(value).__name__} cannot be part of an expression. Expected an expression, a number or "
         "an array."
     )
+
+
+def owned(value: Any) -> Any:
+    """`value` with its lists and NumPy arrays copied, so that a node does not change with what the caller holds."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(owned(item) for item in value)
+    return value
 
 
 def binary(symbol: str, left: Any, right: Any) -> Placeholder:
@@ -186,6 +191,7 @@ def binary(symbol: str, left: Any, right: Any) -> Placeholder:
 
 def index(target: Placeholder, key: Any) -> Placeholder:
     """The node `target[key]`."""
+    key = tuple(map(_python_integer, key)) if isinstance(key, tuple) else _python_integer(key)
     if target.selects_instance and isinstance(key, int) and not isinstance(key, bool):
         if key not in (0, -1):
             raise JnoIndexError(
@@ -195,48 +201,52 @@ def index(target: Placeholder, key: Any) -> Placeholder:
         return target
     parts = key if isinstance(key, tuple) else (key,)
     for part in parts:
-        if not (part is None or part is Ellipsis or isinstance(part, int | slice)):
-            raise JnoTypeError(f"Expressions are indexed by integers, slices, None and ..., got {part!r}.")
+        if isinstance(part, bool) or not (part is None or part is Ellipsis or isinstance(part, int | slice)):
+            raise JnoTypeError(
+                f"Expressions are indexed by integers, slices, None and ..., got {part!r}. Components are u[..., 0:1]; a "
+                "choice by condition is jno.numpy.where(condition, a, b)."
+            )
     return Index(target, key)
 
 
 def call(fn: Callable[..., Any], args: Any, name: str = "", reduces_axis: int | None = None) -> Placeholder:
     """A node that applies `fn` to `args`; the arity is checked at once."""
     if not callable(fn):
-        raise JnoTypeError(f"function(fn, args) needs a callable, got {fn!r}.")
+        raise JnoTypeError(f"function(fn, args) needs a callable, as in jno.fn(jnp.sinc, [u]); got {fn!r}.")
     if isinstance(args, Placeholder):
         args = (args,)
+    if not isinstance(args, tuple | list):
+        raise JnoTypeError(f"function(fn, args) takes its arguments in a list, as in jno.fn(f, [u, v]); got {args!r}.")
     try:
         inspect.signature(fn).bind(*args, **({"key": None} if "key" in _parameters(fn) else {}))
     except TypeError as e:
-        raise JnoTypeError(f"{name or fn!r} cannot be called with {len(args)} arguments: {e}.") from e
+        label = name or getattr(fn, "__name__", repr(fn))
+        raise JnoTypeError(
+            f"{label} cannot be called with {len(args)} arguments: {e}. List one per parameter: jno.fn(f, [u, v])."
+        ) from e
     except ValueError:
         # Built-in callables have no signature; the abstract evaluation below still checks them.
         pass
-    return FunctionCall(fn, tuple(args), name, reduces_axis=reduces_axis)
+    return FunctionCall(fn, owned(tuple(args)), name, reduces_axis=reduces_axis)
 
 
-def _abstract(fn: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], text: str) -> Any:
+def _abstract(fn: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], text: Callable[[], str]) -> Any:
     nodes = [node for arg in args for node in _nodes_of(arg)]
     # A Python number adapts its dtype to the other operand, which its abstract value cannot express.
     known = [node.value if isinstance(node, Literal) else node.aval for node in nodes]
     abstract = [v for v in known if isinstance(v, jax.ShapeDtypeStruct)]
 
-    def on_values(values):
+    def on_values(values: list[Any]) -> Any:
         rest = iter(values)
         return fn(
             *_fill(args, iter([next(rest) if isinstance(v, jax.ShapeDtypeStruct) else v for v in known])), **options
         )
 
-    shapes = ", ".join(f"{node!r}: {node.aval.shape}" for node in nodes)
-    try:
-        return jax.eval_shape(on_values, abstract)
-    except (JnoTypeError, JnoValueError):
-        raise
-    except TypeError as e:
-        raise JnoTypeError(f"{text} does not fit together ({shapes}): {e}") from e
-    except ValueError as e:
-        raise JnoValueError(f"{text} does not fit together ({shapes}): {e}") from e
+    return misfit.traced_shape(on_values, abstract, nodes, text)
+
+
+def _python_integer(part: Any) -> Any:
+    return int(part) if isinstance(part, np.integer) else part
 
 
 def _nodes_of(arg: Any) -> list[Placeholder]:
@@ -252,8 +262,6 @@ def _fill(arg: Any, values: Any) -> Any:
         return next(values)
     if isinstance(arg, tuple | list) and _nodes_of(arg):
         return type(arg)(_fill(item, values) for item in arg)
-    if isinstance(arg, tuple):
-        return arg
     return arg
 
 
@@ -264,9 +272,15 @@ def _structure(arg: Any) -> Hashable:
         return tuple(_structure(item) for item in arg)
     if isinstance(arg, slice):
         return repr(arg)
-    if isinstance(arg, Hashable):
-        return type(arg), arg
-    return id(arg)
+    if isinstance(arg, numbers.Number):
+        # Equality does not tell 0.0 from -0.0, and a NaN is not equal to itself.
+        return type(arg), repr(arg)
+    try:
+        hash(arg)
+    except TypeError:
+        # Arrays, and whatever holds them; the node keeps them alive.
+        return id(arg)
+    return type(arg), arg
 
 
 def _parameters(fn: Callable[..., Any]) -> tuple[str, ...]:

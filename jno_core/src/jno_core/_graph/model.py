@@ -1,6 +1,7 @@
 """Networks and trainable parameters in the graph."""
 
 import dataclasses
+import functools
 from collections.abc import Hashable
 from typing import Any, Self, final
 
@@ -10,9 +11,10 @@ import jax.numpy as jnp
 import paramax
 
 from jno_core._custom_types import PyTree
-from jno_core._graph import modules
+from jno_core._graph import misfit, modules
 from jno_core._graph.controls import AbstractControllable, Settings
 from jno_core._graph.function import as_node
+from jno_core._graph.keys import checked_key
 from jno_core._graph.parameters import Selection
 from jno_core._graph.placeholder import Placeholder
 from jno_core._graph.variable import default_float
@@ -30,6 +32,8 @@ class Model(AbstractControllable):
     """
 
     def __init__(self, module: Any, name: str = "", weight_path: str | None = None) -> None:
+        if not isinstance(name, str):
+            raise JnoTypeError(f"The name of a network must be a string such as 'u', got {name!r}.")
         self.module: PyTree = modules.adapt(module)
         self.name = name
         self.settings = Settings()
@@ -52,10 +56,12 @@ class Model(AbstractControllable):
 
     def effective(self, module: PyTree) -> PyTree:
         """What is called for stored parameters `module`: constrained, unwrapped (paramax) and in the model's dtype."""
+        everything = Selection.everything(module)
+        leaves, structure = jax.tree.flatten(module)
         for selection, transform in self.settings.constraints:
-            chosen = selection or Selection.everything(module)
-            module = chosen.map(lambda leaf, f=transform: paramax.Parameterize(f, leaf), module)
-        module = paramax.unwrap(module)
+            chosen = (selection or everything).leaves
+            leaves = [paramax.Parameterize(transform, x) if c else x for x, c in zip(leaves, chosen, strict=True)]
+        module = paramax.unwrap(jax.tree.unflatten(structure, leaves))
         if self.settings.dtype is None:
             return module
         return jax.tree.map(lambda x: x.astype(self.settings.dtype) if eqx.is_inexact_array(x) else x, module)
@@ -138,9 +144,15 @@ class ModelCall(Placeholder, AbstractControllable):
         return self.model
 
     def abstract_value(self) -> jax.ShapeDtypeStruct:
-        values = tuple(node.aval for node in self.args)
-        return eqx.filter_eval_shape(
-            lambda module, values: self.evaluate(self.model.effective(module), values, None), self.model.module, values
+        arrays, static = eqx.partition(eqx.nn.inference_mode(self.model.module), eqx.is_array)
+
+        def output(given: tuple[PyTree, tuple[Any, ...]]) -> Any:
+            module = self.model.effective(eqx.combine(given[0], static))
+            return self.evaluate(module, given[1], None)
+
+        values = (arrays, tuple(node.aval for node in self.args))
+        return misfit.traced_shape(
+            output, values, self.args, lambda: f"{self.model!r}({', '.join(map(repr, self.args))})"
         )
 
     def evaluate(self, module: PyTree, values: tuple[Any, ...], key: Any) -> jax.Array:
@@ -148,7 +160,11 @@ class ModelCall(Placeholder, AbstractControllable):
         dtype = self.model.settings.dtype
         if dtype is not None:
             values = tuple(v.astype(dtype) if jnp.issubdtype(v.dtype, jnp.floating) else v for v in values)
-        return modules.evaluate(module, self.convention, values, key)
+        return modules.evaluate(module, self.convention, self._rows, values, key)
+
+    @functools.cached_property
+    def _rows(self) -> tuple[bool, ...]:
+        return modules.per_point(self.args)
 
     def controlled(self) -> Model:
         return self.model
@@ -170,11 +186,15 @@ def parameter(shape: int | tuple[int, ...], *, key: Any = None, name: str | None
 
     `key` feeds an initializer passed to `initialize`. In the graph and in `eval` it has its own shape, without batch axis.
 
-    Raises `JnoValueError` for a shape with entries < 1.
+    Raises `JnoTypeError` for a shape that is no integer or tuple of integers, `JnoValueError` for entries < 1.
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    if any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in sizes):
-        raise JnoValueError(f"parameter(shape) needs positive integers, got {shape!r}.")
-    model = Model(modules.ParameterArray(jnp.zeros(sizes, default_float())), name or "parameter")
-    model.settings = dataclasses.replace(model.settings, key=key)
+    sizes = (shape,) if isinstance(shape, int) else shape
+    if not isinstance(sizes, tuple | list) or any(isinstance(s, bool) or not isinstance(s, int) for s in sizes):
+        raise JnoTypeError(f"parameter(shape) takes an integer or a tuple of integers, as in (1,); got {shape!r}.")
+    sizes = tuple(sizes)
+    if any(s < 1 for s in sizes):
+        raise JnoValueError(f"parameter(shape) needs positive integers, as in (1,); got {shape!r}.")
+    model = Model(modules.ParameterArray(jnp.zeros(sizes, default_float())), "parameter" if name is None else name)
+    if key is not None:
+        model.settings = dataclasses.replace(model.settings, key=checked_key(key, "parameter(key=...)"))
     return ModelCall(model, (), "parameter", label=name)

@@ -16,6 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jno_core._custom_types import PyTree
+from jno_core._graph import misfit, walk
+from jno_core._graph.calculus import Parameterised
+from jno_core._graph.placeholder import Placeholder
+from jno_core._graph.variable import TensorTag
 from jno_core._settings import get_seed
 from jno_core.errors import JnoTypeError, JnoValueError
 
@@ -24,6 +28,7 @@ Convention = Literal["batched", "mapped", "joined", "parameter"]
 # A prime that no layer width equals by accident: at this many rows a contraction over points cannot pass for one over
 # features.
 _PROBE_ROWS = 7919
+_IN_WORDS = {"batched": "on all points at once", "mapped": "point by point", "joined": "on the point as one vector"}
 
 
 @final
@@ -101,7 +106,7 @@ def adapt(module: Any) -> PyTree:
     if nnx is not None and isinstance(module, nnx.Module):
         definition, state = nnx.split(module)
         return NnxModule(state, definition, nnx.merge)
-    if not callable(module):
+    if not callable(module) or isinstance(module, Parameterised | Placeholder):
         raise JnoTypeError(f"wrap(...) takes an Equinox or Flax module or a callable, got {module!r}.")
     return PlainCallable(module)
 
@@ -113,7 +118,9 @@ def checked(module: PyTree) -> PyTree:
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(module):
         if eqx.is_inexact_array(leaf) and not bool(jnp.all(jnp.isfinite(leaf))):
-            raise JnoValueError(f"The parameter {jax.tree_util.keystr(path)} holds NaN or infinity.")
+            raise JnoValueError(
+                f"The parameter {jax.tree_util.keystr(path)} holds NaN or infinity. Give it finite values."
+            )
     return module
 
 
@@ -122,53 +129,83 @@ def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
 
     Raises `JnoTypeError` when no way works, with what each one said.
     """
+    # Dropout and its like need no key in inference.
+    module = eqx.nn.inference_mode(module)
+    rows = per_point(args)
     actual = tuple(node.aval for node in args)
-    n = max((a.shape[0] for a in actual if a.ndim >= 1), default=1)
     probes = tuple(
-        jax.ShapeDtypeStruct((_PROBE_ROWS, *a.shape[1:]), a.dtype) if a.ndim >= 2 and a.shape[0] == n else a
-        for a in actual
+        jax.ShapeDtypeStruct((_PROBE_ROWS, *a.shape[1:]), a.dtype) if row else a
+        for a, row in zip(actual, rows, strict=True)
     )
-    failures = []
-    trials: tuple[tuple[Convention, tuple[Any, ...], int], ...] = (
-        ("batched", probes, _PROBE_ROWS),
-        ("mapped", probes, _PROBE_ROWS),
-        ("joined", probes, _PROBE_ROWS),
-        ("batched", actual, n),
+    failures: dict[str, str] = {}
+    trials: tuple[tuple[Convention, tuple[Any, ...]], ...] = (
+        ("batched", probes),
+        ("mapped", probes),
+        ("joined", probes),
+        ("batched", actual),
     )
-    for candidate, avals, rows in trials:
+    for candidate, avals in trials:
         try:
-            out = eqx.filter_eval_shape(functools.partial(_evaluate_without_key, candidate), module, avals)
+            out = eqx.filter_eval_shape(functools.partial(_evaluate_without_key, candidate, rows), module, avals)
         except (TypeError, ValueError, IndexError, AssertionError) as e:
-            failures.append(f"{candidate}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no message'}")
+            failures[_IN_WORDS[candidate]] = misfit.reason(e)
             continue
-        if isinstance(out, jax.ShapeDtypeStruct) and (avals is actual or (out.shape[:1] == (rows,) and out.ndim <= 2)):
+        except Exception as e:
+            e.add_note(f"while calling {name}({', '.join(map(repr, args))})")
+            raise
+        if isinstance(out, jax.ShapeDtypeStruct) and (
+            avals is actual or (out.shape[:1] == (_PROBE_ROWS,) and out.ndim <= 2)
+        ):
             return candidate
-        failures.append(f"{candidate}: returned {getattr(out, 'shape', type(out).__name__)} for {rows} points")
-    shapes = ", ".join(str(a.shape) for a in actual)
-    raise JnoTypeError(f"{name} cannot be called on arguments of shapes {shapes}:\n  " + "\n  ".join(failures))
+        failures[_IN_WORDS[candidate]] = f"it returned {type(out).__name__}, which is no array"
+    shapes = ", ".join(f"{node!r}: {node.aval.shape}" for node in args)
+    tried = "".join(f"\n  {way}: {why}" for way, why in failures.items())
+    raise JnoTypeError(
+        f"{name} cannot be called on ({shapes}). Tried{tried}\n"
+        f"Give it one coordinate per input of the network, as in net(x, y).{misfit.across(args)}"
+    )
 
 
-def evaluate(module: PyTree, convention: Convention, values: tuple[Any, ...], key: Any) -> Any:
-    """The module's output for argument values, with a result `(N,)` of a network turned into `(N, 1)`."""
+def per_point(args: tuple[Placeholder, ...]) -> tuple[bool, ...]:
+    """Which arguments have a row for each point. Attached arrays have if they were declared so, whatever their length."""
+    sizes = {c.size for c in walk.collocations(args)}
+
+    def has_rows(node: Placeholder) -> bool:
+        if node.aval.ndim < 2 or node.aval.shape[0] not in sizes:
+            return False
+        return bool(walk.collocations([node])) or not any(isinstance(n, TensorTag) for n in walk.nodes([node]))
+
+    return tuple(has_rows(node) for node in args)
+
+
+def evaluate(
+    module: PyTree, convention: Convention, rows: tuple[bool, ...], values: tuple[Any, ...], key: Any
+) -> jax.Array:
+    """The module's output for argument values, with a result `(N,)` at N points turned into `(N, 1)`.
+
+    `rows` tells which values have a row for each point; the others are passed whole.
+    """
     if convention == "parameter":
         return module()
     options = {"key": key} if _takes_key(module) else {}
-    n = max((v.shape[0] for v in values if v.ndim >= 1), default=1)
     if convention == "batched":
         out = module(*values, **options)
     else:
-        axes = tuple(0 if v.ndim >= 2 and v.shape[0] == n else None for v in values)
+        axes = tuple(0 if row else None for row in rows)
         if convention == "joined":
             out = jax.vmap(lambda *p: module(jnp.concatenate([jnp.atleast_1d(v) for v in p]), **options), axes)(*values)
         else:
             out = jax.vmap(lambda *p: module(*p, **options), axes)(*values)
+    n = next((value.shape[0] for value, row in zip(values, rows, strict=True) if row), None)
     if getattr(out, "ndim", None) == 1 and out.shape[0] == n:
         return out[:, None]
     return out
 
 
-def _evaluate_without_key(convention: Convention, module: PyTree, values: tuple[Any, ...]) -> Any:
-    return evaluate(module, convention, values, None)
+def _evaluate_without_key(
+    convention: Convention, rows: tuple[bool, ...], module: PyTree, values: tuple[Any, ...]
+) -> Any:
+    return evaluate(module, convention, rows, values, None)
 
 
 def write_summary(model: Any) -> None:

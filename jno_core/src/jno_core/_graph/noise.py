@@ -1,6 +1,7 @@
 """Random terms that are drawn anew in every training step."""
 
 import dataclasses
+import math
 from collections.abc import Hashable
 from typing import Literal, final
 
@@ -44,10 +45,10 @@ class Noise(Placeholder):
     def abstract_value(self) -> jax.ShapeDtypeStruct:
         if isinstance(self.ndim, bool) or not isinstance(self.ndim, int) or self.ndim < 1:
             raise JnoValueError(f"Noise needs ndim >= 1 components, got {self.ndim!r}.")
-        if self.distribution == "uniform" and not self.low <= self.high:
-            raise JnoValueError(f"Uniform noise needs low <= high, got low={self.low}, high={self.high}.")
-        if self.distribution != "uniform" and not self.high >= 0:
-            raise JnoValueError(f"{self.distribution.capitalize()} noise needs std >= 0, got {self.high}.")
+        if self.distribution == "uniform" and not -math.inf < self.low <= self.high < math.inf:
+            raise JnoValueError(f"Uniform noise needs finite low <= high, got low={self.low}, high={self.high}.")
+        if self.distribution != "uniform" and not 0 <= self.high < math.inf:
+            raise JnoValueError(f"{self.distribution.capitalize()} noise needs a finite std >= 0, got {self.high}.")
         return jax.ShapeDtypeStruct((1, self.ndim), default_float())
 
     def draw(self, key: PRNGKey, n: int) -> Float[Array, "n c"]:

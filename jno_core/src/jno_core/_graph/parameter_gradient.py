@@ -64,7 +64,10 @@ def gradient(target: Placeholder, parameterised: Any) -> NetworkGradient:
     else:
         raise JnoTypeError(f"u.grad(net) takes a model, got {parameterised!r}.")
     if not any(isinstance(node, ModelCall) and node.model is model for node in walk.nodes([target])):
-        raise JnoValueError(f"{target!r} does not contain {model!r}, so its derivative in these parameters is zero.")
+        raise JnoValueError(
+            f"{target!r} does not contain {model!r}, so its derivative in these parameters is zero. Pass a network "
+            "that it is built from."
+        )
     if selection.size(model.module) == 0:
         raise JnoValueError(
             f"{model!r} has no trainable parameter to differentiate in. A frozen network is differentiated in all of its "

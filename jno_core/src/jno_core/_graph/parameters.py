@@ -37,18 +37,25 @@ class Selection:
             return cls.everything(module)
         if jax.tree.structure(mask) != jax.tree.structure(module):
             raise JnoValueError(
-                f"The mask does not have the structure of the module; they differ at {_first_difference(module, mask)}. "
-                "Build it by eqx.tree_at on jax.tree.map(lambda _: False, net.module)."
+                "The mask does not have the structure of the module; they differ at "
+                f"{first_difference(module, mask, 'mask')}. Build it by eqx.tree_at on jax.tree.map(lambda _: False, net.module)."
             )
         truth = jax.tree.leaves(mask)
         for leaf in truth:
             if not isinstance(leaf, bool | np.bool_):
-                raise JnoTypeError(f"A mask holds True or False at each leaf, got {leaf!r}.")
+                got = f"an array of shape {leaf.shape}" if eqx.is_array(leaf) else repr(leaf)
+                raise JnoTypeError(
+                    f"A mask holds True or False at each leaf, got {got}. Start from "
+                    "jax.tree.map(lambda _: False, net.module)."
+                )
         chosen = tuple(
             bool(m) and eqx.is_inexact_array(leaf) for m, leaf in zip(truth, jax.tree.leaves(module), strict=True)
         )
         if not any(chosen):
-            raise JnoValueError("The mask selects no floating-point parameter: every leaf is False or not an array.")
+            raise JnoValueError(
+                "The mask selects no floating-point parameter: every leaf is False or not an array. Set those that are meant "
+                "to True by eqx.tree_at."
+            )
         return cls(chosen)
 
     @property
@@ -94,12 +101,15 @@ class Selection:
         return [leaf for leaf, c in zip(jax.tree.leaves(module), self.leaves, strict=True) if c]
 
 
-def _first_difference(module: PyTree, mask: PyTree) -> str:
+def first_difference(module: PyTree, other: PyTree, what: str) -> str:
+    """Where the structures of a module and of another PyTree, which is called `what`, part."""
+    if jax.tree_util.treedef_is_leaf(jax.tree.structure(other)):
+        return f"the root: the {what} is a single {type(other).__name__}"
     ours = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(module)]
-    theirs = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(mask)]
+    theirs = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(other)]
     for a, b in zip(ours, theirs, strict=False):
         if a != b:
-            return f"{a} (module) against {b} (mask)"
-    longer, which = (ours, "module") if len(ours) > len(theirs) else (theirs, "mask")
+            return f"{a} (module) against {b} ({what})"
+    longer, which = (ours, "module") if len(ours) > len(theirs) else (theirs, what)
     shared = min(len(ours), len(theirs))
     return f"{longer[shared]} (only in the {which})" if len(longer) > shared else "the static fields of the module"

@@ -35,6 +35,12 @@ class Placeholder(Arithmetic, Reductions, Calculus, abc.ABC):
     """Whether a bare integer index selects the batch element instead of a row (parameter Jacobians)."""
 
     def __post_init__(self) -> None:
+        for child in self.children():
+            if isinstance(child, tracker.Tracker):
+                raise JnoTypeError(
+                    f"{child!r} is a tracker: it is given to jno.core as it is, and nothing is computed from it. Track the "
+                    "whole expression instead, as in residual.mse.tracker(10)."
+                )
         object.__setattr__(self, "aval", self.abstract_value())
 
     @abc.abstractmethod

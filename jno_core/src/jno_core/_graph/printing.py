@@ -38,6 +38,7 @@ _PRECEDENCE = {
 _UNARY, _ATOM = 4, 9
 _MAX_DEPTH = 12
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_ESCAPES = str.maketrans({c: f"\\{c}" for c in "#%&$_{} "} | {"\\": r"\backslash{}", "^": r"\wedge{}", "~": r"\sim{}"})
 _GREEK = [
     "alpha",
     "beta",
@@ -144,8 +145,9 @@ class _Writer:
         if not self.latex:
             return text
         base, _, index = text.partition("_")
-        letter = "\\" + base if base in _GREEK else base if len(base) == 1 else rf"\mathrm{{{base}}}"
-        return f"{letter}_{{{index}}}" if index else letter
+        escaped = base.translate(_ESCAPES)
+        letter = "\\" + base if base in _GREEK else escaped if len(base) == 1 else rf"\mathrm{{{escaped}}}"
+        return f"{letter}_{{{index.translate(_ESCAPES)}}}" if index else letter
 
     def operator(self, symbol: str, left: str, right: str) -> str:
         if not self.latex:
@@ -163,7 +165,7 @@ class _Writer:
         if self.latex:
             below = "".join(rf"\partial {s}" + (f"^{{{c}}}" if c > 1 else "") for s, c in counts.items())
             power = f"^{{{order}}}" if order > 1 else ""
-            return rf"\frac{{\partial{power}}}{{{below}}} {target}"
+            return rf"\frac{{\partial{power} {target}}}{{{below}}}"
         below = "".join(f"∂{s}" + (str(c).translate(_SUPERSCRIPTS) if c > 1 else "") for s, c in counts.items())
         return f"∂{str(order).translate(_SUPERSCRIPTS) if order > 1 else ''}{target}/{below}"
 
@@ -205,9 +207,13 @@ def _(node: TensorTag, writer: _Writer, depth: int) -> tuple[str, int]:
 @_parts.register
 def _(node: BinaryOp, writer: _Writer, depth: int) -> tuple[str, int]:
     precedence = _PRECEDENCE[node.op]
-    fraction = writer.latex and node.op == "/"
-    left = writer.write(node.left, 0 if fraction else precedence + (node.op == "**"), depth)
-    right = writer.write(node.right, 0 if fraction else precedence + (node.op not in ("+", "*", "**")), depth)
+    if writer.latex and node.op == "/":
+        sides = 0, 0
+    elif precedence == _PRECEDENCE["<"]:
+        sides = precedence + 1, precedence + 1
+    else:
+        sides = precedence + (node.op == "**"), precedence + (not _absorbs(node.op, node.right))
+    left, right = writer.write(node.left, sides[0], depth), writer.write(node.right, sides[1], depth)
     return writer.operator(node.op, left, right), precedence
 
 
@@ -276,6 +282,11 @@ def _(node: BalancedWeight, writer: _Writer, depth: int) -> tuple[str, int]:
 @_parts.register
 def _(node: Tracker, writer: _Writer, depth: int) -> tuple[str, int]:
     return writer.word("tracker") + writer.parentheses(writer.write(node.expr, 0, depth)), _ATOM
+
+
+def _absorbs(op: str, right: Placeholder) -> bool:
+    """Whether a right operand of the same precedence may stand without parentheses: `a * (b / c)` is `a * b / c`."""
+    return op in ("+", "**") or (op == "*" and not (isinstance(right, BinaryOp) and right.op in ("//", "%", "@")))
 
 
 def _index_text(index: Any) -> str:

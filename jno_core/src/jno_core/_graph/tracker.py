@@ -6,6 +6,7 @@ from typing import Any, final
 
 import jax
 
+from jno_core._graph.arity import accepts
 from jno_core._graph.placeholder import Placeholder
 from jno_core.errors import JnoTypeError, JnoValueError
 
@@ -26,6 +27,15 @@ class Tracker(Placeholder):
     interval: int = 1
     reduce: Callable[[Any], Any] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.expr, Placeholder):
+            raise JnoTypeError(f"tracker(expr) needs an expression such as u.mean, got {self.expr!r}.")
+        if self.reduce is not None and not (callable(self.reduce) and accepts(self.reduce, 1)):
+            raise JnoTypeError(
+                f"A tracker's reduce must be a function of the recorded array such as np.linalg.norm, got {self.reduce!r}."
+            )
+        super().__post_init__()
+
     def children(self) -> tuple[Placeholder, ...]:
         return (self.expr,)
 
@@ -36,12 +46,6 @@ class Tracker(Placeholder):
         return self.interval, self.reduce
 
     def abstract_value(self) -> jax.ShapeDtypeStruct:
-        if isinstance(self.expr, Tracker):
-            raise JnoTypeError("A tracker cannot be tracked; set its interval instead.")
-        if not isinstance(self.expr, Placeholder):
-            raise JnoTypeError(f"tracker(expr) needs an expression, got {self.expr!r}.")
         if isinstance(self.interval, bool) or not isinstance(self.interval, int) or self.interval < 1:
             raise JnoValueError(f"A tracker's interval must be an integer >= 1 (epochs), got {self.interval!r}.")
-        if self.reduce is not None and not callable(self.reduce):
-            raise JnoTypeError(f"A tracker's reduce must be a callable or None, got {self.reduce!r}.")
         return self.expr.aval

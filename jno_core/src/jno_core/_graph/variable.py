@@ -23,6 +23,7 @@ class Collocation:
     - `times`: number of time steps T; 1 on a steady domain.
     - `steady`: whether the domain has no time axis (time is then the constant 1).
     - `domain`: the domain that owns the points.
+    - `inward`: whether its normals were turned around.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Collocation:
     times: int
     steady: bool
     domain: Any
+    inward: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import jax
 
 from jno_core._interfaces import DifferentiationModes
 from jno_core._settings.files import FIRST_ORDER, SECOND_ORDER, get_config
-from jno_core.errors import JnoValueError
+from jno_core.errors import JnoTypeError, JnoValueError
 
 DEFAULT_SCHEME = "automatic_differentiation"
 
@@ -113,6 +113,8 @@ def ad_fn(mode: str) -> Callable[..., Any]:
 
 
 def _suffix(scheme: str, allowed: tuple[str, ...]) -> str | None:
+    if not isinstance(scheme, str):
+        raise JnoTypeError(f"scheme must be a string such as {DEFAULT_SCHEME!r}, got {scheme!r}.")
     family, colon, suffix = (part.strip() for part in scheme.partition(":"))
     if family != DEFAULT_SCHEME or (colon and suffix not in allowed):
         raise JnoValueError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jno_core._settings.ad_mode import choose_modes
 from jno_core._settings.files import get_config
-from jno_core.errors import JnoNotImplementedError, JnoValueError
+from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
 
 _HANDLER = "jno.setup"
 
@@ -38,6 +38,9 @@ def setup(
         raise JnoNotImplementedError(
             "setup(wandb=True) comes with jno 0.3, together with the loggers; leave wandb out."
         )
+    for argument, value, kinds in (("script_file", script_file, str | Path), ("name", name, str | None)):
+        if not isinstance(value, kinds):
+            raise JnoTypeError(f"setup({argument}=...) takes a path or name, as in setup(__file__); got {value!r}.")
     if name is not None and not _is_path_component(name):
         raise JnoValueError(
             f"The name of a run must be one path component without control characters, such as 'poisson'; got {name!r}."

@@ -49,11 +49,21 @@ def check_resume(path: Any) -> None:
         raise JnoNotImplementedError(f"resume_from={path!r} comes with jno 0.3, together with checkpoints.")
 
 
+def check_chunk(chunk: Any) -> None:
+    """Check the number of points that are taken at a time."""
+    if chunk is None or chunk == "auto":
+        return
+    if isinstance(chunk, bool) or not isinstance(chunk, int):
+        raise JnoTypeError(f"solve(chunk=...) takes 'auto', None or a number of points such as 500; got {chunk!r}.")
+    if chunk < 1:
+        raise JnoValueError(f"solve(chunk={chunk}): the least possible number of points is 1; None takes all at once.")
+
+
 def check_epochs(epochs: Any, inner_steps: Any) -> None:
     """Check the number of epochs and the bound on fused steps."""
     for name, value, least in (("epochs", epochs, 0), ("inner_steps", inner_steps, 1)):
         if isinstance(value, bool) or not isinstance(value, int):
-            raise JnoTypeError(f"solve({name}=...) takes an integer, got {value!r}.")
+            raise JnoTypeError(f"solve({name}=...) takes an integer, as in solve({name}={least + 1}); got {value!r}.")
         if value < least:
             raise JnoValueError(f"solve({name}={value}): the least possible value is {least}.")
     if epochs % inner_steps:

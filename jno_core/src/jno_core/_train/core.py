@@ -1,12 +1,10 @@
 """`jno.core`: a problem that can be trained and evaluated."""
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -14,20 +12,18 @@ from jaxtyping import Array
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, Tracker, as_node, printing
-from jno_core._interfaces import DomainData, RunInfo, TrainState
+from jno_core._graph.keys import checked_key
+from jno_core._interfaces import RunInfo, TrainState
 from jno_core._settings import get_seed
 from jno_core._train import arguments
+from jno_core._train.compiled import CompiledSteps, signature
 from jno_core._train.evaluation import Evaluator
-from jno_core._train.groups import ParameterGroup, join, parameter_groups, split
+from jno_core._train.groups import parameter_groups
 from jno_core._train.loop import CAPACITY, Loop, finish
 from jno_core._train.problem import Problem
 from jno_core._train.recording import Recorder
 from jno_core._train.run_hooks import RunHooks
 from jno_core._train.statistics import Statistics
-from jno_core._train.step import Stepper
-
-_INNER_SIZE = 1024
-"""Trackers of interval 1 up to this many numbers are recorded inside the compiled loop."""
 
 
 @final
@@ -59,7 +55,7 @@ class Core:
         self._given_domain = domain
         self._statistics = Statistics(())
         self._evaluators: dict[tuple[Placeholder, ...], Evaluator] = {}
-        self._compiled: _Compiled | None = None
+        self._compiled: CompiledSteps | None = None
         self._state: TrainState | None = None
         self.compile(mesh)
 
@@ -92,6 +88,7 @@ class Core:
         profile: bool = False,
         callbacks: Sequence[Any] | None = None,
         substeps: list[Any] | None = None,
+        chunk: int | str | None = "auto",
     ) -> Statistics:
         """Train for `epochs` optimizer steps on all points, and return the history of all calls so far.
 
@@ -99,6 +96,11 @@ class Core:
         speed; `inner_steps > 1` is an upper bound of a chunk and must divide `epochs`. Calling again continues: weights,
         optimizer states (unless the optimizer was changed) and the epoch count carry on. On a time-dependent domain every
         step and instance sees one random time step. `callbacks` are objects with hooks, or names such as `"progress"`.
+
+        `chunk` divides large point sets: residuals are evaluated and differentiated for so many points at a time, which keeps
+        their derivatives in the processor's cache and makes the memory of a step independent of the number of points. Sums
+        over the points stay exact; losses that couple points are left whole. `"auto"` chooses the size (on a GPU only where
+        memory demands it), an integer is the number of points, `None` takes all points at once.
 
         Ctrl-C ends the run: the weights of the last finished chunk are kept and the history is returned. A loss or gradient
         that is not finite ends it with a `NonFiniteLossWarning` naming the term and the epoch.
@@ -117,10 +119,11 @@ class Core:
             substeps=substeps,
         )
         arguments.check_epochs(epochs, inner_steps)
+        arguments.check_chunk(chunk)
         if not self.problem.constraints:
             raise arguments.no_loss(bool(self.problem.trackers))
         hooks = RunHooks(callbacks or ())
-        compiled = self._prepare()
+        compiled = self._prepare(chunk)
         state = self._initial_state(compiled)
         compiled.build(state)
         info = RunInfo(
@@ -173,6 +176,8 @@ class Core:
         no posterior.
         """
         arguments.check_samples(samples)
+        if key is not None:
+            checked_key(key, "eval(key=...)")
         if domain is not None and not isinstance(domain, Domain):
             raise arguments.wrong_domain(domain)
         listed = list(operation) if isinstance(operation, list | tuple) else [operation]
@@ -209,16 +214,16 @@ class Core:
             sys.stdout.write("\n".join([f"{title}:", *printing.tree_lines(root, describe)]) + "\n")
         return self
 
-    def _prepare(self) -> "_Compiled":
+    def _prepare(self, chunk: int | str | None) -> CompiledSteps:
         groups = parameter_groups(self.problem.models)
         modules = {name: model.module for name, model in self.problem.models.items()}
         data = self.problem.data()
-        if self._compiled is None or not self._compiled.fits(groups, modules, data):
-            self._compiled = _Compiled(self.problem, groups, modules)
+        if self._compiled is None or not self._compiled.fits(groups, modules, data, chunk):
+            self._compiled = CompiledSteps(self.problem, groups, modules, data, chunk)
         self._compiled.load(modules, data)
         return self._compiled
 
-    def _initial_state(self, compiled: "_Compiled") -> TrainState:
+    def _initial_state(self, compiled: CompiledSteps) -> TrainState:
         key = jax.random.key(get_seed()) if self._state is None else self._state.key
         fresh = compiled.initial(key)
         if self._state is None:
@@ -232,7 +237,7 @@ class Core:
             self._state.epoch,
         )
 
-    def _keep(self, compiled: "_Compiled", state: TrainState) -> None:
+    def _keep(self, compiled: CompiledSteps, state: TrainState) -> None:
         self._state = state
         for name, module in compiled.modules(state).items():
             self.problem.models[name].module = module
@@ -247,88 +252,8 @@ class Core:
         return weights
 
 
-@final
-class _Compiled:
-    """The compiled steps for one structure of models, optimizers and data, and the arrays that do not train."""
-
-    def __init__(self, problem: Problem, groups: tuple[ParameterGroup, ...], modules: dict[str, PyTree]) -> None:
-        self._problem = problem
-        self._groups = groups
-        _, self._static = eqx.partition(split(groups, modules)[1], eqx.is_array)
-        inner = {n: t for n, t in problem.trackers.items() if t.interval == 1 and t.aval.size <= _INNER_SIZE}
-        self.inner = tuple(inner)
-        self._stepper = Stepper(problem, groups, self._static, tuple(t.expr for t in inner.values()))
-        self._outer = {n: t for n, t in problem.trackers.items() if n not in inner}
-        self._jitted = jax.jit(self._stepper.run, static_argnames="capacity")
-        self._trackers: dict[tuple[str, ...], Any] = {}
-        self._executable: Any = None
-        self._seconds = 0.0
-
-    def fits(self, groups: tuple[ParameterGroup, ...], modules: dict[str, PyTree], data: DomainData) -> bool:
-        """Whether the compiled steps serve these optimizers, modules and data without compiling again."""
-        same_groups = len(groups) == len(self._groups) and all(
-            (a.name, a.selection) == (b.name, b.selection) and a.optimizer is b.optimizer and a.schedule is b.schedule
-            for a, b in zip(groups, self._groups, strict=False)
-        )
-        if not same_groups:
-            return False
-        _, static = eqx.partition(split(groups, modules)[1], eqx.is_array)
-        return bool(eqx.tree_equal(static, self._static)) and _abstract((modules, data)) == self._shapes
-
-    def load(self, modules: dict[str, PyTree], data: DomainData) -> None:
-        """Take the current weights and data."""
-        self._shapes = _abstract((modules, data))
-        self._params, rest = split(self._groups, modules)
-        self._rest, _ = eqx.partition(rest, eqx.is_array)
-        self._data = data
-        self._seconds = 0.0
-
-    def initial(self, key: PRNGKey) -> TrainState:
-        """The state before the first step, from the loaded weights."""
-        return self._stepper.init(self._params, key)
-
-    def build(self, state: TrainState) -> None:
-        """Compile the steps, unless they are compiled already."""
-        if self._executable is None:
-            start = time.perf_counter()
-            lowered = self._jitted.lower(state, self._rest, self._data, jnp.asarray(1), capacity=CAPACITY)
-            self._executable = lowered.compile()
-            self._seconds += time.perf_counter() - start
-
-    def run(self, state: TrainState, steps: int) -> Any:
-        """A chunk of steps."""
-        return self._executable(state, self._rest, self._data, jnp.asarray(steps))
-
-    def track(self, state: TrainState) -> dict[str, Array]:
-        """The trackers that are due, by name."""
-        epoch = int(state.epoch)
-        due = tuple(n for n, t in self._outer.items() if epoch % t.interval == 0)
-        if due not in self._trackers:
-            roots = tuple(self._outer[n].expr for n in due)
-            self._trackers[due] = jax.jit(lambda s, r, d: self._stepper.track(s, r, d, roots))
-        return dict(zip(due, self._trackers[due](state, self._rest, self._data), strict=True))
-
-    def modules(self, state: TrainState) -> dict[str, PyTree]:
-        """The models' modules with the state's weights."""
-        return join(self._groups, state.params, eqx.combine(self._rest, self._static))
-
-    def seconds(self) -> float:
-        """Time spent compiling since the last `load`."""
-        return self._seconds
-
-    def count(self, *, trainable: bool) -> int:
-        """The number of trainable, or of fixed, floating-point scalars."""
-        leaves = jax.tree.leaves(self._params if trainable else self._rest)
-        return sum(leaf.size for leaf in leaves if eqx.is_inexact_array(leaf))
-
-
-def _abstract(tree: PyTree) -> Any:
-    leaves, structure = jax.tree.flatten(eqx.filter(tree, eqx.is_array))
-    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-
-
 def _carried(old: dict[str, PyTree], fresh: dict[str, PyTree]) -> dict[str, PyTree]:
     return {
-        name: old[name] if name in old and _abstract(old[name]) == _abstract(state) else state
+        name: old[name] if name in old and signature(old[name]) == signature(state) else state
         for name, state in fresh.items()
     }

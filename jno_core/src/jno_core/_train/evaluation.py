@@ -10,7 +10,7 @@ from jaxtyping import Array
 from jno_core._compile import Program, all_values, instance_count, share
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
-from jno_core._graph import Balance, Placeholder, TensorTag, walk
+from jno_core._graph import Balance, Placeholder, TensorTag, Variable, walk
 from jno_core._interfaces import DomainData
 from jno_core.errors import JnoValueError
 
@@ -28,6 +28,8 @@ class Evaluator:
     ) -> list[Array]:
         """The values: `(B, T, *shape)`, without T for one time step, without B for an expression that reads no domain."""
         program = self.program
+        if domain is not None:
+            _check_time(program.roots, domain)
         data = DomainData({}, {}) if domain is None else domain.data(program.collocations, program.tensors)
         steps = _steps(data.times, min_consecutive)
         modules = [m.module if key is not None else eqx.nn.inference_mode(m.module) for m in program.models.values()]
@@ -44,6 +46,15 @@ class Evaluator:
         combined = dict(zip(program.models.values(), modules, strict=True))
         known = dict(zip(program.balances, weights, strict=True))
         return share(lambda: all_values(program, program.expressions, data, combined, known, key, steps))()
+
+
+def _check_time(roots: Sequence[Placeholder], domain: Domain) -> None:
+    for node in walk.nodes(roots):
+        if isinstance(node, Variable) and node.axis == "time" and domain.steady and not node.collocation.steady:
+            raise JnoValueError(
+                f"The expression reads the time of {node.tag!r}, and the domain for evaluation is steady. Give that domain a "
+                "time axis, as in jno.domain.line(time=(0.0, 1.0, 11))."
+            )
 
 
 def _steps(times: int, min_consecutive: int | None) -> int:

@@ -5,7 +5,6 @@ PyTree of the model's structure with `None` elsewhere, so its optimizer sees onl
 """
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any, final
 
@@ -16,6 +15,7 @@ import optax
 
 from jno_core._custom_types import PyTree
 from jno_core._graph import Model
+from jno_core._graph.arity import required
 from jno_core._graph.parameters import Selection
 from jno_core._interfaces import AbstractSchedule
 from jno_core.errors import JnoValueError
@@ -104,15 +104,7 @@ def _schedule(scale: Any) -> AbstractSchedule | None:
         return scale
     if isinstance(scale, int | float):
         return FunctionSchedule(lambda step, value=float(scale): jnp.asarray(value), False)
-    try:
-        required = [
-            p
-            for p in inspect.signature(scale).parameters.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):
-        required = [None]
-    return FunctionSchedule(scale, len(required) >= 2)
+    return FunctionSchedule(scale, required(scale) == 2)
 
 
 def split(

@@ -11,7 +11,7 @@ import numpy as np
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
 from jno_core._train.recording import Recorder
 from jno_core._train.run_hooks import RunHooks
-from jno_core._train.step import Chunk
+from jno_core._train.step import Steps
 from jno_core.errors import NonFiniteLossWarning
 
 logger = logging.getLogger("jno")
@@ -30,7 +30,7 @@ class Loop:
     def __init__(
         self,
         state: TrainState,
-        run: Callable[[TrainState, int], Chunk],
+        run: Callable[[TrainState, int], Steps],
         track: Callable[[TrainState], dict[str, Any]],
         recorder: Recorder,
         hooks: RunHooks,
@@ -75,13 +75,13 @@ class Loop:
         outer = [i for name, i in self._intervals.items() if name not in self._inner]
         return min(((epoch // i + 1) * i for i in (*outer, *self._hooks.intervals)), default=epoch + CAPACITY)
 
-    def _record(self, chunk: Chunk, epoch: int, done: int, seconds: float) -> Metrics:
+    def _record(self, chunk: Steps, epoch: int, done: int, seconds: float) -> Metrics:
         for name, rows in zip(self._inner, chunk.tracked, strict=True):
             for i, row in enumerate(np.asarray(rows)[:done]):
                 self._recorder.add_track(name, epoch + i, row)
         return self._recorder.add_chunk(epoch, np.asarray(chunk.total)[:done], np.asarray(chunk.losses)[:done], seconds)
 
-    def _explain(self, info: RunInfo, chunk: Chunk, epoch: int) -> str:
+    def _explain(self, info: RunInfo, chunk: Steps, epoch: int) -> str:
         row = np.asarray(chunk.losses)[int(chunk.done)]
         bad = [f"{term!r} = {value}" for term, value in zip(info.terms, row, strict=True) if not np.isfinite(value)]
         what = f"The loss {', '.join(bad)} is not finite" if bad else "The losses are finite, their gradient is not,"

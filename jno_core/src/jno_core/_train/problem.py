@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import jax.numpy as jnp
+
 from jno_core._compile import Program
 from jno_core._domain import Domain
 from jno_core._graph import Balance, BalancedWeight, Model, Placeholder, Tracker, walk
@@ -54,7 +56,7 @@ def _checked_list(expressions: Any) -> tuple[Placeholder, ...]:
     if isinstance(expressions, Placeholder):
         raise JnoTypeError(f"core takes a list of constraints; write core([{expressions!r}]).")
     if not isinstance(expressions, list | tuple):
-        raise JnoTypeError(f"core takes a list of constraints, got {expressions!r}.")
+        raise JnoTypeError(f"core takes a list of constraints, as in core([pde.mse, bc.mse]); got {expressions!r}.")
     for i, e in enumerate(expressions):
         if not isinstance(e, Placeholder):
             raise JnoTypeError(
@@ -69,6 +71,11 @@ def _check_constraint(i: int, constraint: Placeholder) -> None:
             f"Constraint {i}, {constraint!r}, has shape {constraint.aval.shape} per instance; a loss is one number. Reduce "
             "it: residual.mse, residual.mae, residual.mean."
         )
+    if not jnp.issubdtype(constraint.aval.dtype, jnp.floating):
+        raise JnoValueError(
+            f"Constraint {i}, {constraint!r}, is of dtype {constraint.aval.dtype}; a loss is a real number. Minimise a "
+            "modulus, as residual.mse or residual.mae do, or a real part."
+        )
     if isinstance(constraint, BalancedWeight):
         raise JnoValueError(
             f"Constraint {i} is the weight {constraint!r} alone; multiply it with its loss, or track it."
@@ -77,12 +84,17 @@ def _check_constraint(i: int, constraint: Placeholder) -> None:
 
 def _domain_of(program: Program, given: Any) -> Domain:
     if given is not None and not isinstance(given, Domain):
-        raise JnoTypeError(f"domain= takes a domain, got {given!r}.")
+        raise JnoTypeError(f"domain= takes a domain such as jno.domain.rect(...), got {given!r}.")
     found = {c.domain: None for c in program.collocations} | {t.domain: None for t in program.tensors}
     if len(found) > 1:
         raise JnoValueError(
             f"The constraints read {len(found)} domains: {', '.join(map(repr, found))}. One problem has one domain; note that "
             "N * domain makes a new one, so take variables after it."
+        )
+    if given is not None and any(d is not given for d in found):
+        raise JnoValueError(
+            f"domain={given!r} is not the domain that the constraints read, {next(iter(found))!r}. Leave domain= out; to "
+            "evaluate elsewhere use crux.eval(u, domain=...)."
         )
     domain = next(iter(found), given)
     if domain is None:

@@ -7,6 +7,7 @@ import numpy as np
 from jno_core._interfaces import Metrics
 from jno_core._train.problem import Problem
 from jno_core._train.run_log import RunLog, Track
+from jno_core.errors import JnoTypeError
 
 
 @final
@@ -35,7 +36,14 @@ class Recorder:
         """Record a tracker's value (leading axis B, dropped when it is 1)."""
         value = value[0] if value.shape[0] == 1 else value
         reduce = self._problem.trackers[name].reduce
-        self._rows[name].append((epoch, np.asarray(value if reduce is None else reduce(value))))
+        recorded = np.asarray(value if reduce is None else reduce(value))
+        shape = self._rows[name][0][1].shape if self._rows[name] else recorded.shape
+        if recorded.dtype.kind not in "biufc" or recorded.shape != shape:
+            raise JnoTypeError(
+                f"reduce of the tracker {name!r} must return numbers of one shape in every epoch; it returned shape "
+                f"{recorded.shape} of dtype {recorded.dtype} in epoch {epoch}. Return one number, as np.linalg.norm does."
+            )
+        self._rows[name].append((epoch, recorded))
 
     def log(self, compile_seconds: float, trainable: int, frozen: int, stopped: str | None) -> RunLog:
         """The record of the run."""

@@ -1,0 +1,207 @@
+"""Which reductions over points may be taken part by part, and in parts of what size.
+
+The sums behind `mse`, `mae`, `mean` and `sum` are exact however the points are divided, if row i of what they reduce
+depends on point i only. Then the activations of a part, with all derivatives of them, stay in the processor's cache, and
+the memory of a step does not grow with the number of points. What couples points is left whole.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, final
+
+import equinox as eqx
+import jax
+import jax.extend.core as jex
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from jno_core._compile.data import first_instance, instance_at
+from jno_core._compile.hash_consing import share
+from jno_core._compile.lower import sampled_values
+from jno_core._compile.plan import opened
+from jno_core._compile.program import Program
+from jno_core._compile.scope import Scope
+from jno_core._custom_types import Columns, PRNGKey, PyTree
+from jno_core._graph import BalancedWeight, FunctionCall, Model, Noise, Placeholder, walk
+from jno_core._graph.reductions import mean_absolute, mean_square
+from jno_core._interfaces import DomainData
+from jno_core.pointwise import obstacle_in
+
+WORKING_SET = 8 * 2**20
+"""Bytes that all intermediate values of one part take: about the share of one core in a last-level cache."""
+
+SMALLEST = 64
+"""Smaller parts cost more in starting each operation than they save."""
+
+_ENTRIES: dict[Callable[..., Any], Callable[[Array], Array]] = {
+    mean_square: lambda x: jnp.square(jnp.abs(x)) if jnp.iscomplexobj(x) else jnp.square(x),
+    mean_absolute: jnp.abs,
+    jnp.mean: lambda x: x,
+    jnp.sum: lambda x: x,
+}
+"""Reductions that are a sum over the points, with what they do to each entry first."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ChunkedSet:
+    """Reductions over one point set of `points` points, taken in `parts` parts of `rows` rows; the last may be short."""
+
+    collocation: str
+    reductions: tuple[FunctionCall, ...]
+    points: int
+    rows: int
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return -(-self.points // self.rows)
+
+
+@final
+class Chunk(NamedTuple):
+    """One part of the points: its number, the arrays that have a row for each point, and which rows count."""
+
+    number: Int[Array, ""]
+    rows: PyTree
+    counts: Bool[Array, " r"]
+
+
+def plan_chunks(
+    program: Program,
+    roots: Sequence[Placeholder],
+    data: DomainData,
+    modules: dict[Model, PyTree],
+    rows: int | None,
+) -> tuple[ChunkedSet, ...]:
+    """The reductions below the roots that are worth dividing, by point set.
+
+    `rows` is the size of a part as the user wants it, or `None`: as many as keep to `WORKING_SET`.
+    """
+    planned = []
+    for name, reductions in _candidates(program, roots).items():
+        points = data.points[name].points.shape[1]
+        if points < 2 * (rows or SMALLEST):
+            continue
+        divisible, row_bytes = _divisible(program, name, reductions, data, modules)
+        fitting = rows or max(SMALLEST, WORKING_SET // max(1, row_bytes * data.instances))
+        if divisible and points >= 2 * fitting:
+            planned.append(ChunkedSet(name, divisible, points, _even(points, fitting)))
+    return tuple(planned)
+
+
+def chunks_of(data: DomainData, divided: ChunkedSet) -> Chunk:
+    """All parts of a point set, stacked along a leading axis. The last row fills up the last part."""
+    parts, rows = divided.parts, divided.rows
+    order = jnp.minimum(jnp.arange(parts * rows), divided.points - 1)
+
+    def stacked(x: Array) -> Array:
+        filled = x if parts * rows == divided.points else x[:, order]
+        return jnp.moveaxis(filled.reshape(x.shape[0], parts, rows, *x.shape[2:]), 1, 0)
+
+    counts = (jnp.arange(parts * rows) < divided.points).reshape(parts, rows)
+    return Chunk(jnp.arange(parts), jax.tree.map(stacked, _rows(data, divided.collocation)), counts)
+
+
+def chunk_sums(
+    program: Program,
+    divided: ChunkedSet,
+    data: DomainData,
+    chunk: Chunk,
+    modules: dict[Model, PyTree],
+    key: PRNGKey,
+) -> list[Array]:
+    """What one part of the points adds to each reduction, for every instance: `(B,)` each."""
+    name = divided.collocation
+    # The mesh belongs to all points; nothing that reads it can be divided.
+    pointwise = DomainData({**data.points, name: dataclasses.replace(data.points[name], location=None)}, data.tensors)
+    small = eqx.tree_at(lambda d: _rows(d, name), pointwise, chunk.rows)
+    roots = tuple(reduction.children()[0] for reduction in divided.reductions)
+    values = sampled_values(program, roots, small, modules, {}, key, chunk=chunk.number)
+    sums = []
+    for reduction, value in zip(divided.reductions, values, strict=True):
+        entries = _ENTRIES[reduction.fn](value)
+        counted = jnp.where(chunk.counts.reshape(1, -1, *(1,) * (entries.ndim - 2)), entries, 0)
+        total = jnp.sum(counted, axis=tuple(range(1, entries.ndim)))
+        size = divided.points * math.prod(entries.shape[2:])
+        sums.append(total if reduction.fn is jnp.sum else total / size)
+    return sums
+
+
+def _rows(data: DomainData, name: str) -> PyTree:
+    """What has one row for each point of a point set, along the second axis."""
+    p = data.points[name]
+    aligned = [t.value for t in data.tensors.values() if t.collocation == name]
+    return [p.points, *([] if p.normals is None else [p.normals]), *aligned]
+
+
+def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tuple[FunctionCall, ...]]:
+    """Sums over one point set, outside of everything that is differentiated, by point set."""
+    found: dict[str, dict[int, FunctionCall]] = {}
+    seen: set[Placeholder] = set()
+    stack = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, FunctionCall) and _is_sum(node):
+            names = program.depends(node)
+            if len(names) == 1 and not any(map(_draws_or_weighs, walk.nodes([node]))):
+                found.setdefault(next(iter(names)), {})[program.interner.number(node)] = node
+                continue
+        stack.extend(reversed(opened(node)))
+    return {name: tuple(nodes.values()) for name, nodes in found.items()}
+
+
+def _is_sum(node: FunctionCall) -> bool:
+    return node.fn in _ENTRIES and not node.options and len(node.args) == 1 and isinstance(node.args[0], Placeholder)
+
+
+def _draws_or_weighs(node: Placeholder) -> bool:
+    """Whether a node draws for all points at once, or reads weights that follow from the losses themselves."""
+    return isinstance(node, Noise | BalancedWeight) or (isinstance(node, FunctionCall) and node.takes_key)
+
+
+def _divisible(
+    program: Program,
+    name: str,
+    reductions: tuple[FunctionCall, ...],
+    data: DomainData,
+    modules: dict[Model, PyTree],
+) -> tuple[tuple[FunctionCall, ...], int]:
+    """Those reductions whose rows belong to single points, and the bytes of intermediate values for each point."""
+    instance = instance_at(first_instance(data), 0)
+    columns, aligned = instance.columns[name], instance.aligned[name]
+
+    def traced(chosen: Iterable[FunctionCall]) -> jex.ClosedJaxpr:
+        targets = tuple(reduction.children()[0] for reduction in chosen)
+
+        def rows(columns: Columns, aligned: PyTree) -> list[Array]:
+            scope = Scope(program, targets, instance, modules, {}, None)
+            return [scope.moved(target, name, columns, aligned) for target in targets]
+
+        return jax.make_jaxpr(share(rows))(columns, aligned)
+
+    jaxpr = traced(reductions)
+    if obstacle_in(jaxpr) is not None:
+        reductions = tuple(r for r in reductions if obstacle_in(traced([r])) is None)
+        jaxpr = traced(reductions)
+    return reductions, _bytes(jaxpr.jaxpr) // columns[0].shape[0]
+
+
+def _bytes(jaxpr: jex.Jaxpr) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        for variable in equation.outvars:
+            aval: Any = variable.aval
+            total += aval.size * aval.dtype.itemsize
+    return total
+
+
+def _even(points: int, rows: int) -> int:
+    """About `rows` rows for each part, so that all parts are full if that is possible."""
+    fewest = -(-points // rows)
+    exact = next((parts for parts in range(fewest, fewest + fewest // 4 + 1) if points % parts == 0), fewest)
+    return -(-points // exact)
