@@ -2,8 +2,9 @@
 
     u_t + u u_x = ν u_xx,   x in (-1, 1), t in (0, 1),   u(x, 0) = -sin(πx),   u(±1, t) = 0,   ν = 0.01/π
 
-Time is a second coordinate. The ansatz u = -sin(πx) exp(-3t) + t (1 - x²) net(x, t) satisfies the initial and the
-boundary conditions exactly, and the initial profile fades from it. The reference is the formula of Cole and Hopf (Basdevant et al., Computers & Fluids 14, 1986), by quadrature.
+Time is a second coordinate. The ansatz u = -sin(πx) exp(-3t) + t (1 - x²) net(x, t) satisfies the initial and the boundary
+conditions exactly, and the initial profile fades from it. The reference is the formula of Cole and Hopf (Basdevant et al.,
+Computers & Fluids 14, 1986), by quadrature.
 """
 
 import foundax
@@ -21,8 +22,8 @@ import jno
 def cole_hopf(x: np.ndarray, t: np.ndarray, nodes: int = 200) -> np.ndarray:
     """The exact solution `(n,)` at the points `(n,)` for t > 0.
 
-    u = -∫ sin(π(x - η)) F(x - η) G(η) dη / ∫ F(x - η) G(η) dη with F(y) = exp(-cos(πy) / 2πν) and G the heat kernel of variance 2νt;
-    η = √(4νt) z turns both into Gauss-Hermite quadrature.
+    u = -∫ sin(π(x - η)) F(x - η) G(η) dη / ∫ F(x - η) G(η) dη with F(y) = exp(-cos(πy) / 2πν) and G the heat kernel of
+    variance 2νt; η = √(4νt) z turns both into Gauss-Hermite quadrature.
     """
     z, weight = np.polynomial.hermite.hermgauss(nodes)
     y = x[:, None] - np.sqrt(4 * ν * t)[:, None] * z
@@ -33,7 +34,7 @@ def cole_hopf(x: np.ndarray, t: np.ndarray, nodes: int = 200) -> np.ndarray:
 
 def crowded(n: int, seed: int) -> np.ndarray:
     """Evenly spread points (x, t), `(n, 2)`, more of them near x = 0 where the layer forms."""
-    s, t = qmc.Sobol(2, seed=seed).random(n).T
+    s, t = qmc.Sobol(2, rng=seed).random(n).T
     return np.stack([(2 * s - 1) * np.abs(2 * s - 1), t], axis=1)
 
 

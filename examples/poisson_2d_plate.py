@@ -2,8 +2,8 @@
 
     -Δu = f on the plate,   u = 0 on its outer rim,   ∂u/∂n = g on the rims of the holes
 
-The exact solution is u = sin(πx) sin(πy); f and g follow from it. The network is multiplied by a function that vanishes on the outer
-rim, so the values hold exactly; the fluxes are a second loss.
+The exact solution is u = sin(πx) sin(πy); f and g follow from it. The network is multiplied by a function that vanishes on the
+outer rim, so the values hold exactly; the fluxes are a second loss.
 """
 
 import foundax

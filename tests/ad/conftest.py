@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +10,20 @@ import sympy
 
 from jno_core import DerivativeRequest, DifferentiationModes, Field, Support
 from jno_plugin_ad import AutomaticDifferentiation
+from jno_plugin_ad._propagation import (
+    LOOPS,
+    PRIMITIVES,
+    VALUE,
+    Interpreter,
+    ListedAlgebra,
+    StackedAlgebra,
+    closure,
+    combined,
+    laplacian_of,
+    order_of,
+    partial,
+    tangents_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,3 +108,103 @@ def apply():
 def request_of():
     """The contract's request, under a name that pytest's own `request` does not shadow."""
     return DerivativeRequest
+
+
+LAPLACIAN = combined([(0, 0), (1, 1)])
+BIHARMONIC = combined([(0, 0, 0, 0), (0, 0, 1, 1), (0, 0, 1, 1), (1, 1, 1, 1)])
+STREAMS = closure([LAPLACIAN, BIHARMONIC, partial(0, 0, 1, 1), partial(0, 1, 1, 1)])
+"""Of two coordinates, up to fourth order: pure, mixed and summed."""
+
+
+def traced(fn, points):
+    """The jaxpr of `fn` as a function of the columns, as the planner has it."""
+    columns = [points[:, i : i + 1] for i in range(points.shape[1])]
+    return jax.make_jaxpr(lambda *columns: fn(jnp.concatenate(columns, axis=1)))(*columns), columns
+
+
+def listed_jet(fn, points, streams=STREAMS, fallbacks=None):
+    jaxpr, columns = traced(fn, points)
+    algebra = ListedAlgebra(streams)
+    seeds = [algebra.seed(c, {i: jnp.ones_like(c)}) for i, c in enumerate(columns)]
+    interpreter = Interpreter(algebra, {**PRIMITIVES, **LOOPS})
+    jet = algebra.filled(interpreter.run(jaxpr.jaxpr, jaxpr.consts, seeds)[0])
+    if fallbacks is not None:
+        fallbacks.update(interpreter.fallbacks)
+    return {VALUE: jet.value, **jet.streams}
+
+
+def stacked_jet(fn, points):
+    jaxpr, columns = traced(fn, points)
+    d = len(columns)
+    algebra = StackedAlgebra(d, second=True)
+    seeds = [algebra.seed(c, jnp.zeros((d, *c.shape), c.dtype).at[i].set(1)) for i, c in enumerate(columns)]
+    jet = Interpreter(algebra, {**PRIMITIVES, **LOOPS}).run(jaxpr.jaxpr, jaxpr.consts, seeds)[0]
+    tangents = tangents_of(jet, d)
+    firsts = {partial(i): tangents[i] for i in range(d)}
+    return {VALUE: jet.value, **firsts, combined((i, i) for i in range(d)): laplacian_of(jet)}
+
+
+def nested_jet(fn, points, streams=STREAMS):
+    """By nested `jax.jacfwd`, one point at a time."""
+    highest = max(map(order_of, streams))
+
+    def tensors(order):
+        if order == 0:
+            return lambda p: (fn(p[None])[0],)
+        lower = tensors(order - 1)
+
+        def raised(p):
+            last, rest = jax.jacfwd(lambda q: (lambda found: (found[-1], found))(lower(q)), has_aux=True)(p)
+            return *rest, last
+
+        return raised
+
+    found = jax.vmap(tensors(highest))(points)
+    sums = {s: sum(count * found[len(index)][(..., *index)] for count, index in s) for s in streams}
+    return {VALUE: found[0], **sums}
+
+
+def close(found, expected, tolerance):
+    """Equal up to the tolerance, relative to the largest entry of each derivative but to no less than one."""
+    for stream, value in found.items():
+        exact = np.asarray(expected[stream])
+        assert value.shape == exact.shape
+        scale = max(1.0, np.max(np.abs(exact), initial=0, where=np.isfinite(exact)))
+        np.testing.assert_allclose(value, exact, rtol=0, atol=tolerance * scale, err_msg=f"stream {stream}")
+
+
+@pytest.fixture
+def listed():
+    """`listed(fn, points, streams)`: value and derivatives of `fn` by jets in lists of arrays."""
+    return listed_jet
+
+
+@pytest.fixture
+def stacked():
+    """`stacked(fn, points)`: value, first derivatives and Laplacian by jets in stacks."""
+    return stacked_jet
+
+
+@pytest.fixture
+def nested():
+    """`nested(fn, points, streams)`: the same by nested `jax.jacfwd`, one point at a time."""
+    return nested_jet
+
+
+@pytest.fixture
+def agrees():
+    """`agrees(fn, points)`: jets of both kinds and both precisions equal nested `jax.jacfwd` to fourth order.
+
+    `fn` maps rows to rows; `points` is a NumPy array.
+    """
+
+    def check(fn, points, streams=STREAMS, double=1e-12, single=2e-5):
+        with jax.enable_x64(True):
+            expected = nested_jet(fn, jnp.asarray(points), streams)
+            close(listed_jet(fn, jnp.asarray(points), streams), expected, double)
+            close(stacked_jet(fn, jnp.asarray(points)), expected, double)
+        with jax.enable_x64(False):
+            close(listed_jet(fn, jnp.asarray(points, jnp.float32), streams), expected, single)
+            close(stacked_jet(fn, jnp.asarray(points, jnp.float32)), expected, single)
+
+    return check

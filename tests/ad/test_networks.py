@@ -61,7 +61,7 @@ def test_the_planner_equals_the_explicit_compositions(d, components):
         columns = columns_of(d)
         field = field_of(weights(d, components), columns)
         planned = AutomaticDifferentiation().apply(requests, field, support(columns), {}, None)
-        for variant in AutomaticDifferentiation.variants:
+        for variant in ("taylor", "forward", "reverse", "fwd-over-rev", "fwd-over-fwd", "rev-over-rev", "rev-over-fwd"):
             scheme = AutomaticDifferentiation(variant=variant)
             explicit = jax.jit(lambda s=scheme: s.apply(requests, field, support(columns), {}, None))()
             for a, b in zip(planned, explicit, strict=True):

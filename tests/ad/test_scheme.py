@@ -81,7 +81,7 @@ def test_second_order_variants_refuse_other_orders(variant, request_):
         scheme.apply((request_,), FIELD, SUPPORT, {}, None)
 
 
-@pytest.mark.parametrize("variant", [None, *AutomaticDifferentiation.variants])
+@pytest.mark.parametrize("variant", [None, "taylor", "forward", "reverse", *SECOND])
 def test_second_order_is_served_and_merged_by_all(variant):
     for request in (
         Request("value"),
@@ -91,6 +91,30 @@ def test_second_order_is_served_and_merged_by_all(variant):
     ):
         assert made(variant).supports(request, SUPPORT) is None
         assert made(variant).merges(request)
+
+
+@pytest.mark.parametrize("variant", ["forward-laplacian", "stochastic"])
+def test_sums_of_second_derivatives_serve_no_mixed_ones(variant):
+    for request in (
+        Request("value"),
+        Request("gradient", (0, 1)),
+        Request("laplacian", (0, 1)),
+        Request("partial", (1, 1)),
+    ):
+        assert made(variant).supports(request, SUPPORT) is None
+        assert made(variant).merges(request)
+    for request in (Request("partial", (0, 1)), Request("hessian", (0, 1)), Request("partial", (0, 0, 0))):
+        reason = made(variant).supports(request, SUPPORT)
+        assert reason is not None
+        assert f"not a {request.kind}" in reason
+        assert "plain 'automatic_differentiation' serves" in reason
+        assert not made(variant).merges(request)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 1.5, True, "2"])
+def test_the_number_of_samples_is_checked(samples):
+    with pytest.raises(PluginCapabilityError, match="samples must be an integer >= 1"):
+        AutomaticDifferentiation("stochastic", samples=samples)
 
 
 @pytest.mark.parametrize("variant", [None, "forward", "reverse"])

@@ -130,7 +130,6 @@ def test_a_sampler_names_indices():
         ((3, lambda points, n: np.array([0, 1, 20])), JnoValueError),
         ((3, lambda points, n: np.array([0.0, 1.0, 2.0])), JnoValueError),
     ],
-    ids=str,
 )
 def test_samples_that_cannot_be_drawn(sample, error):
     with pytest.raises(error):

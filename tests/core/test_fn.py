@@ -62,7 +62,7 @@ def test_losses_of_arrays_are_their_formulas(name):
     exact, options = LOSSES[name]
     loss = getattr(jno.fn, name)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=15)
     @given(values, st.data())
     def check(target, data):
         pred = data.draw(arrays(np.float64, target.shape, elements=st.floats(-20, 20, width=32)))

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import paramax
 import pytest
 
 import jno
@@ -19,10 +20,10 @@ RATE = 0.1
 class Problem:
     """A small network, and plain gradient descent on one loss to compare with."""
 
-    def __init__(self):
+    def __init__(self, module=MLP):
         self.domain = jno.domain.from_array({"interior": POINTS})
         self.x, self.y, _ = self.domain.variable("interior")
-        self.net = jno.nn.wrap(MLP, name="u")
+        self.net = jno.nn.wrap(module, name="u")
         self.u = self.net(self.x, self.y)
         self.loss = (self.u - self.x).mse
 
@@ -48,7 +49,7 @@ def descent(rate, steps=3, transform=lambda m: m):
     """Gradient descent with a rate for each leaf: `rate(path of the leaf)`."""
     module = MLP
     for _ in range(steps):
-        gradient = eqx.filter_grad(lambda m: loss(transform(m)))(module)
+        gradient = eqx.filter_jit(eqx.filter_grad(lambda m: loss(transform(m))))(module)
         module = jax.tree_util.tree_map_with_path(
             lambda path, p, g: p if g is None else p - rate(jax.tree_util.keystr(path)) * g,
             module, gradient, is_leaf=lambda leaf: leaf is None,
@@ -122,7 +123,16 @@ def test_constraints_compose_and_may_be_masked():
     problem.net.mask(problem.mask(LAST)).constrain(lambda b: 2 * b)
     problem.net.constrain(lambda p: p + 1)
     used = jax.tree.map(lambda p: p + 1 if eqx.is_array(p) else p, MLP)
-    used = eqx.tree_at(LAST, used, 2 * jax.nn.softplus(MLP.layers[1].bias) + 1)
+    used = eqx.tree_at(LAST, used, 2 * jax.nn.softplus(LAST(MLP)) + 1)
+    np.testing.assert_allclose(problem.eval(problem.u)[0], jax.vmap(used)(POINTS), rtol=1e-5, atol=1e-6)
+
+
+def test_a_module_may_bring_its_own_parameterisation():
+    inside = eqx.tree_at(FIRST, MLP, paramax.Parameterize(jnp.tanh, FIRST(MLP)))
+    problem = Problem(inside)
+    assert problem.u.grad(problem.net).aval.shape == (6, 17)
+    problem.net.mask(problem.mask(LAST)).constrain(jnp.exp)
+    used = eqx.tree_at(FIRST, eqx.tree_at(LAST, MLP, jnp.exp(LAST(MLP))), jnp.tanh(FIRST(MLP)))
     np.testing.assert_allclose(problem.eval(problem.u)[0], jax.vmap(used)(POINTS), rtol=1e-5, atol=1e-6)
 
 
@@ -188,7 +198,7 @@ def test_leaves_that_are_no_floating_point_arrays_are_never_selected():
 # What cannot be set.
 
 
-@pytest.mark.parametrize("bad", [None, 0.1, "adam", optax.constant_schedule(0.1), optax.adam(1e-3).init], ids=repr)
+@pytest.mark.parametrize("bad", [None, 0.1, "adam", optax.constant_schedule(0.1), optax.adam(1e-3).init])
 def test_what_is_no_optimizer(bad):
     with pytest.raises(JnoTypeError, match="optimizer"):
         Problem().net.optimizer(bad)

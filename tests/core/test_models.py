@@ -130,7 +130,7 @@ def test_foundax_networks():
     value, slope = values(domain, [net(x, y), net(x, y).d(y)])
     np.testing.assert_allclose(value[0], module(X, Y), rtol=1e-5, atol=1e-6)
     single = jax.grad(lambda q, p: module(p[None, None], q[None, None])[0, 0])
-    np.testing.assert_allclose(slope[0, :, 0], jax.vmap(single)(Y[:, 0], X[:, 0]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(slope[0, :, 0], jax.jit(jax.vmap(single))(Y[:, 0], X[:, 0]), rtol=1e-4, atol=1e-5)
 
 
 def test_flax_linen_modules_are_initialised_by_their_first_call():

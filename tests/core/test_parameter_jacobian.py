@@ -34,7 +34,7 @@ class Problem:
 
     def jacobian(self, f):
         """`d f(module) / d theta` by JAX."""
-        return jax.jacobian(lambda theta: f(self.module(theta)))(self.theta)
+        return jax.jit(jax.jacobian(lambda theta: f(self.module(theta))))(self.theta)
 
     def mask(self, *selects):
         nothing = jax.tree.map(lambda _: False, self.net.module)
@@ -56,11 +56,14 @@ def vector():
     return Problem(VECTOR)
 
 
-def check(problem, node, f, shape):
-    assert node.aval.shape == shape
-    value = problem.eval(node)
-    assert value.shape == (1, *shape)
-    np.testing.assert_allclose(value[0], problem.jacobian(f).reshape(shape), rtol=2e-4, atol=2e-5)
+def check(problem, *cases):
+    """That nodes have a shape and the values of the Jacobian of `f(module)`: triples of node, `f` and shape."""
+    values = problem.eval([*(node for node, _, _ in cases), problem.x])
+    exact = problem.jacobian(lambda module: [f(module) for _, f, _ in cases])
+    for (node, _, shape), value, expected in zip(cases, values[:-1], exact, strict=True):
+        assert node.aval.shape == shape
+        assert value.shape == (1, *shape)
+        np.testing.assert_allclose(value[0], expected.reshape(shape), rtol=2e-4, atol=2e-5, err_msg=repr(node))
 
 
 # Shapes (ruling R3) and values.
@@ -68,42 +71,45 @@ def check(problem, node, f, shape):
 
 def test_a_scalar_field(scalar):
     p = scalar.theta.size
-    check(scalar, scalar.u.grad(scalar.net), lambda m: jax.vmap(m)(POINTS)[:, 0], (5, p))
-
-
-def test_a_field_without_component_axis(scalar):
-    check(scalar, scalar.u[..., 0].grad(scalar.net), lambda m: jax.vmap(m)(POINTS)[:, 0], (5, scalar.theta.size))
+    field, flat = scalar.u.grad(scalar.net), scalar.u[..., 0].grad(scalar.net)
+    check(scalar, *((node, lambda m: jax.vmap(m)(POINTS)[:, 0], (5, p)) for node in (field, flat)))
 
 
 def test_a_vector_field(vector):
-    check(vector, vector.u.grad(vector.net), lambda m: jax.vmap(m)(POINTS), (5, 3, vector.theta.size))
+    check(vector, (vector.u.grad(vector.net), lambda m: jax.vmap(m)(POINTS), (5, 3, vector.theta.size)))
 
 
 def test_a_scalar(vector):
     p = vector.theta.size
-    check(vector, vector.u.mse.grad(vector.net), lambda m: jnp.mean(jax.vmap(m)(POINTS) ** 2), (p,))
-    check(vector, vector.u.max.grad(vector.net), lambda m: jnp.max(jax.vmap(m)(POINTS)), (p,))
+    check(
+        vector,
+        (vector.u.mse.grad(vector.net), lambda m: jnp.mean(jax.vmap(m)(POINTS) ** 2), (p,)),
+        (vector.u.max.grad(vector.net), lambda m: jnp.max(jax.vmap(m)(POINTS)), (p,)),
+    )
 
 
 def test_one_point_is_not_taken_for_components():
     for module, c in ((SCALAR, 1), (VECTOR, 3)):
         problem = Problem(module, POINTS[:1])
         shape = (1, problem.theta.size) if c == 1 else (1, 3, problem.theta.size)
-        check(problem, problem.u.grad(problem.net), lambda m, q=problem.points: jax.vmap(m)(q), shape)
+        check(problem, (problem.u.grad(problem.net), lambda m, q=problem.points: jax.vmap(m)(q), shape))
 
 
 def test_derivatives_in_coordinates(scalar):
     x, y, p = scalar.x, scalar.y, scalar.theta.size
 
     def each(f):
-        return lambda m: jnp.stack([f(lambda q: m(q)[0])(point) for point in jnp.asarray(POINTS)])
+        return lambda m: jax.vmap(f(lambda q: m(q)[0]))(jnp.asarray(POINTS))
 
-    check(scalar, scalar.u.d(y).grad(scalar.net), each(lambda u: lambda q: jax.grad(u)(q)[1]), (5, p))
     laplacian = each(lambda u: lambda q: jnp.trace(jax.hessian(u)(q)))
-    check(scalar, scalar.u.laplacian(x, y).grad(scalar.net), laplacian, (5, p))
-    check(scalar, scalar.u.grad(x, y).grad(scalar.net), each(jax.grad), (5, 2, p))
     residual = (scalar.u.laplacian(x, y) + jno.np.sin(x)).mse
-    check(scalar, residual.grad(scalar.net), lambda m: jnp.mean((laplacian(m) + jnp.sin(POINTS[:, 0])) ** 2), (p,))
+    check(
+        scalar,
+        (scalar.u.d(y).grad(scalar.net), each(lambda u: lambda q: jax.grad(u)(q)[1]), (5, p)),
+        (scalar.u.laplacian(x, y).grad(scalar.net), laplacian, (5, p)),
+        (scalar.u.grad(x, y).grad(scalar.net), each(jax.grad), (5, 2, p)),
+        (residual.grad(scalar.net), lambda m: jnp.mean((laplacian(m) + jnp.sin(POINTS[:, 0])) ** 2), (p,)),
+    )
 
 
 def test_points_that_see_each_other(vector):
@@ -111,19 +117,19 @@ def test_points_that_see_each_other(vector):
         value = jax.vmap(m)(POINTS)
         return value * value.mean()
 
-    check(vector, (vector.u * vector.u.mean).grad(vector.net), f, (5, 3, vector.theta.size))
-    check(vector, vector.u[::-1].grad(vector.net), lambda m: jax.vmap(m)(POINTS)[::-1], (5, 3, vector.theta.size))
-    check(vector, vector.u[1:3, :2].grad(vector.net), lambda m: jax.vmap(m)(POINTS)[1:3, :2], (2, 2, vector.theta.size))
+    p = vector.theta.size
+    check(
+        vector,
+        ((vector.u * vector.u.mean).grad(vector.net), f, (5, 3, p)),
+        (vector.u[::-1].grad(vector.net), lambda m: jax.vmap(m)(POINTS)[::-1], (5, 3, p)),
+        (vector.u[1:3, :2].grad(vector.net), lambda m: jax.vmap(m)(POINTS)[1:3, :2], (2, 2, p)),
+    )
 
 
 def test_the_jacobian_is_differentiated_in_coordinates_and_parameters(scalar):
     x, p = scalar.x, scalar.theta.size
-    check(
-        scalar,
-        scalar.u.grad(scalar.net).d(x),
-        lambda m: jax.vmap(lambda q: jax.grad(lambda s: m(s)[0])(q)[0])(jnp.asarray(POINTS)),
-        (5, p),
-    )
+    slope = lambda m: jax.vmap(lambda q: jax.grad(lambda s: m(s)[0])(q)[0])(jnp.asarray(POINTS))  # noqa: E731
+    check(scalar, (scalar.u.grad(scalar.net).d(x), slope, (5, p)))
     gram = scalar.u.grad(scalar.net)
 
     def energy(theta):
@@ -131,7 +137,7 @@ def test_the_jacobian_is_differentiated_in_coordinates_and_parameters(scalar):
         return jnp.mean((j @ j.T) ** 2)
 
     value = scalar.eval((gram @ gram.T).mse.grad(scalar.net))
-    np.testing.assert_allclose(value[0], jax.grad(energy)(scalar.theta), rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(value[0], jax.jit(jax.grad(energy))(scalar.theta), rtol=2e-4, atol=2e-4)
 
 
 def test_every_instance_and_time_has_its_own():

@@ -5,6 +5,7 @@ Users import `jno`; authors of plugins import the contracts from here.
 
 from jno_core._interfaces import (
     AbstractBalancer as AbstractBalancer,
+    AbstractExplaining as AbstractExplaining,
     AbstractGeometry as AbstractGeometry,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,
@@ -19,6 +20,7 @@ from jno_core._interfaces import (
     RegionKind as RegionKind,
     RequestKind as RequestKind,
     RunInfo as RunInfo,
+    SchemeExplanation as SchemeExplanation,
     Support as Support,
     TrainState as TrainState,
     UpdateView as UpdateView,

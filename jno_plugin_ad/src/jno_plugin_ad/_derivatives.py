@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from jno_core import Field
 from jno_core.errors import PluginCapabilityError
@@ -25,6 +25,7 @@ from jno_plugin_ad._propagation import (
     Interpreter,
     ListedAlgebra,
     StackedAlgebra,
+    StackedJet,
     Stream,
     laplacian_of,
     tangents_of,
@@ -40,6 +41,10 @@ class Traced(NamedTuple):
     jaxpr: jex.ClosedJaxpr
     columns: Columns
     aligned: tuple[Array, ...]
+
+    def rows(self) -> int:
+        """The number of points."""
+        return self.columns[0].shape[0]
 
     def components(self) -> int:
         """How many numbers the target gives at each point."""
@@ -69,7 +74,17 @@ def trace(field: Field, columns: Columns) -> Traced:
     return Traced(jaxpr, columns, tuple(leaves))
 
 
-def propagate(traced: Traced, routes: Iterable[Route], fallbacks: Counter[str] | None = None) -> Derivatives:
+@final
+class Draw(NamedTuple):
+    """How the stochastic route draws: directions for each point, and the key."""
+
+    samples: int
+    key: Key[Array, ""]
+
+
+def propagate(
+    traced: Traced, routes: Iterable[Route], draw: Draw | None = None, fallbacks: Counter[str] | None = None
+) -> Derivatives:
     """The target itself and every stream of the routes, each `(n, *c)`.
 
     `fallbacks`, if given, is filled with the primitives that had to be differentiated the generic way.
@@ -82,8 +97,12 @@ def propagate(traced: Traced, routes: Iterable[Route], fallbacks: Counter[str] |
                 found.update(_listed(traced, route.streams, counted))
             case "stacked":
                 found.update(_stacked(traced, route.streams, counted))
+            case "stochastic" if draw is not None:
+                found.update(_stochastic(traced, route.streams, draw, counted))
             case "reverse":
                 found.update(_reverse(traced, route.streams))
+            case _:
+                raise ValueError(f"The route {route.method!r} needs a draw.")
     return found
 
 
@@ -107,20 +126,40 @@ def _stacked(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str
     """The last of the streams is the Laplacian over all axes, the others are first derivatives along some of them."""
     *firsts, wide = streams
     axes = [index[0] for _, index in wide]
-    algebra = StackedAlgebra(len(axes), second=True)
-    seeds = []
-    for i, column in enumerate(traced.columns):
-        if i in axes:
-            row = jnp.zeros((len(axes), 1, 1), column.dtype).at[axes.index(i)].set(1)
-            seeds.append(algebra.seed(column, jnp.broadcast_to(row, (len(axes), *column.shape))))
-        else:
-            seeds.append(algebra.constant(column))
-    interpreter = Interpreter(algebra, _RULES)
-    jet = _run(interpreter, traced, seeds)
-    fallbacks.update(interpreter.fallbacks)
+    unit = jnp.eye(len(axes), dtype=traced.columns[0].dtype)
+    rows = {axis: jnp.broadcast_to(unit[:, i, None], (len(axes), traced.rows())) for i, axis in enumerate(axes)}
+    jet = _along(traced, rows, fallbacks)
     tangents = tangents_of(jet, len(axes))
     along = {stream: tangents[axes.index(stream[0][1][0])] for stream in firsts}
     return {VALUE: jet.value, wide: laplacian_of(jet), **along}
+
+
+def _stochastic(traced: Traced, streams: tuple[Stream, ...], draw: Draw, fallbacks: Counter[str]) -> Derivatives:
+    """Unbiased: the mean over random directions v of vᵀHv, whose entries are ±1 with equal chance, is the trace of H.
+
+    Source: M. F. Hutchinson, A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines,
+    Communications in Statistics 18 (1989) 1059-1076; Z. Hu, Z. Shi, G. E. Karniadakis, K. Kawaguchi, Hutchinson trace
+    estimation for high-dimensional and high-order physics-informed neural networks, CMAME 424 (2024) 116883.
+    """
+    (wide,) = streams
+    axes = [index[0] for _, index in wide]
+    shape = (len(axes), draw.samples, traced.rows())
+    signs = jax.random.rademacher(draw.key, shape, traced.columns[0].dtype) * draw.samples**-0.5
+    jet = _along(traced, dict(zip(axes, signs, strict=True)), fallbacks)
+    return {VALUE: jet.value, wide: laplacian_of(jet)}
+
+
+def _along(traced: Traced, rows: dict[int, Float[Array, "k n"]], fallbacks: Counter[str]) -> StackedJet:
+    """The target along k directions, each given at every point by its entries for the axes that it has."""
+    algebra = StackedAlgebra(next(iter(rows.values())).shape[0], second=True)
+    seeds = [
+        algebra.seed(column, rows[i][..., None]) if i in rows else algebra.constant(column)
+        for i, column in enumerate(traced.columns)
+    ]
+    interpreter = Interpreter(algebra, _RULES)
+    jet = _run(interpreter, traced, seeds)
+    fallbacks.update(interpreter.fallbacks)
+    return jet
 
 
 def _reverse(traced: Traced, streams: tuple[Stream, ...]) -> Derivatives:

@@ -29,14 +29,22 @@ class Route(NamedTuple):
     streams: tuple[Stream, ...]
 
 
-def streams_of(requests: Iterable[DerivativeRequest]) -> dict[DerivativeRequest, tuple[Stream, ...]]:
+Streams: TypeAlias = dict[DerivativeRequest, tuple[Stream, ...]]
+
+
+def partials_of(requests: Iterable[DerivativeRequest]) -> Streams:
+    """The partial derivatives whose values make each request."""
+    return {request: tuple(partial(*index) for index in indices_of(request)) for request in requests}
+
+
+def streams_of(requests: Iterable[DerivativeRequest]) -> Streams:
     """The streams whose values make each request, all of them as few as possible together.
 
     A Laplacian is one stream, but for those axes whose second derivative is asked for by itself: it is taken from there.
     """
     requests = tuple(requests)
     single = {index for request in requests if request.kind != "laplacian" for index in indices_of(request)}
-    streams: dict[DerivativeRequest, tuple[Stream, ...]] = {}
+    streams: Streams = {}
     for request in requests:
         indices = indices_of(request)
         if request.kind == "laplacian":
@@ -63,6 +71,30 @@ def routes(wanted: Iterable[Stream], components: int) -> tuple[Route, ...]:
         rest = [s for s in rest if s != wide and s not in along]
         found.append(Route("stacked", (*along, wide)))
     return (*found, *([Route("listed", tuple(rest))] if rest else []))
+
+
+def random_routes(wanted: Iterable[Stream], components: int) -> tuple[Route, ...]:
+    """The same with Laplacians estimated."""
+    streams = set(wanted)
+    seconds = sorted(s for s in streams if order_of(s) == 2)
+    return (*routes(streams - set(seconds), components), *(Route("stochastic", (s,)) for s in seconds))
+
+
+def described(route: Route, names: tuple[str, ...]) -> str:
+    """A route in words, with the coordinates by name."""
+    words: dict[Method, str] = {
+        "listed": "one forward propagation",
+        "stacked": "one forward propagation, directions stacked,",
+        "reverse": "one reverse pass per component",
+        "stochastic": "one forward propagation along random directions",
+    }
+
+    def symbol(stream: Stream) -> str:
+        terms = ["d_" + "".join(names[axis] for axis in index) for _, index in stream]
+        shown = " + ".join([*terms[:3], *(["..."] if len(terms) > 3 else [])])
+        return shown if len(terms) == 1 else f"({shown})"
+
+    return f"{words[route.method]} of {', '.join(map(symbol, route.streams))}"
 
 
 def assemble(request: DerivativeRequest, streams: tuple[Stream, ...], derivatives: Derivatives) -> Float[Array, "n *s"]:

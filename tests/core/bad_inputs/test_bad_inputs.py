@@ -28,8 +28,8 @@ INTERNALS = re.compile(
     r"abstract array|abstract tracer|on_values|File \"",
     re.IGNORECASE,
 )
-# Past these the problem is being compiled.
-TOO_LATE = ("jno_core._compile", "jno_core._train.step", "jno_core._train.loop")
+# In these the problem is being compiled.
+TOO_LATE = ("jno_core._compile.lower", "jno_core._compile.scope", "jno_core._train.step", "jno_core._train.loop")
 
 
 def _tables():

@@ -38,6 +38,9 @@ from jno_core._interfaces import Field, Support
 from jno_core.errors import PluginCapabilityError
 from jno_core.pointwise import obstacle
 
+# Beyond the stream numbers of nodes, which count up from zero.
+_SCHEME_STREAM = 2**30
+
 
 @final
 class Scope:
@@ -181,14 +184,20 @@ class Scope:
                     f"The scheme {str(group.scheme)!r} cannot take the {request.kind} of {target!r}: {reason}"
                 )
         self._settle(target, collocation.name)
-        field = Field(
-            at=lambda columns, aligned: self.moved(target, collocation.name, columns, aligned),
-            values=lambda: self._aside((target,))._plain_value(target),
-            aligned=self.instance.aligned[collocation.name],
-            name=repr(target),
-        )
+        field = self.field(group, target)
         params = jax.tree.map(jnp.asarray, scheme.default_params(requests[-1], where))
         return scheme.apply(requests, field, where, params, scheme.prepare(requests, where))
+
+    def field(self, group: GroupKey, target: Placeholder) -> Field:
+        """The target of a group as schemes see it."""
+        name = group.collocation.name
+        return Field(
+            at=lambda columns, aligned: self.moved(target, name, columns, aligned),
+            values=lambda: self._aside((target,))._plain_value(target),
+            aligned=self.instance.aligned[name],
+            name=repr(target),
+            key=None if self.key is None else jax.random.fold_in(self.key, _SCHEME_STREAM + group.target),
+        )
 
     def _settle(self, target: Placeholder, collocation: str) -> None:
         """Evaluate what does not vary with the points here, so that the scheme's own trace finds it done."""

@@ -52,7 +52,7 @@ class Model(AbstractControllable):
             raise JnoTypeError(f"{self!r} must be called on at least one expression, as in net(x, y).")
         if isinstance(self.module, modules.Uninitialised):
             self.module = self.module.initialised(tuple(node.aval for node in nodes))
-        return ModelCall(self, nodes, modules.convention(self.module, nodes, repr(self)))
+        return ModelCall(self, nodes, modules.convention(self.effective(self.module), nodes, repr(self)))
 
     def effective(self, module: PyTree) -> PyTree:
         """What is called for stored parameters `module`: constrained, unwrapped (paramax) and in the model's dtype."""

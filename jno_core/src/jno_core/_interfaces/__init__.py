@@ -14,11 +14,13 @@ from jno_core._interfaces.geometry import (
 from jno_core._interfaces.mesh import Mesh as Mesh, MeshLocation as MeshLocation
 from jno_core._interfaces.run import FitResult as FitResult, Metrics as Metrics, RunInfo as RunInfo
 from jno_core._interfaces.scheme import (
+    AbstractExplaining as AbstractExplaining,
     AbstractScheme as AbstractScheme,
     DerivativeRequest as DerivativeRequest,
     DifferentiationModes as DifferentiationModes,
     Field as Field,
     RequestKind as RequestKind,
+    SchemeExplanation as SchemeExplanation,
     Support as Support,
 )
 from jno_core._interfaces.state import TrainState as TrainState

@@ -79,12 +79,32 @@ class Field(eqx.Module):
       that evaluates at a subset of rows cuts `Field.aligned` to the same rows. Pointwise: row i of the result belongs
       to row i of the columns.
     - `values()`: the target on all points of the support, `(n, *c)`.
+    - `key`: the random key of this step and target for schemes that draw, `None` where nothing is random (`eval` without
+      a key): there such a scheme gives what its draws have as their mean.
     """
 
     at: Callable[[Columns, PyTree], Float[Array, "m *c"]] = eqx.field(static=True)
     values: Callable[[], Float[Array, "n *c"]] = eqx.field(static=True)
     aligned: PyTree
     name: str = eqx.field(static=True, default="")
+    key: PRNGKey | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class SchemeExplanation:
+    """How a scheme serves a request set: `passes` over the target, and primitives that had to go a slower, general way."""
+
+    passes: tuple[str, ...]
+    fallbacks: tuple[str, ...] = ()
+
+
+class AbstractExplaining(eqx.Module):
+    """A scheme that chooses its way can tell which way it chose."""
+
+    @abc.abstractmethod
+    def explain(self, requests: tuple[DerivativeRequest, ...], field: Field, where: Support) -> SchemeExplanation:
+        """What `AbstractScheme.apply` does for these arguments. Shown by `crux.explain()`; may trace, computes nothing."""
 
 
 class AbstractScheme(eqx.Module):

@@ -7,7 +7,7 @@ themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, final
 
 import equinox as eqx

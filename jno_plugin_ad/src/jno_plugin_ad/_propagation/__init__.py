@@ -6,6 +6,7 @@ from jno_plugin_ad._propagation.loops import LOOPS as LOOPS
 from jno_plugin_ad._propagation.primitives import PRIMITIVES as PRIMITIVES
 from jno_plugin_ad._propagation.stacked import (
     StackedAlgebra as StackedAlgebra,
+    StackedJet as StackedJet,
     laplacian_of as laplacian_of,
     tangents_of as tangents_of,
 )

@@ -64,7 +64,7 @@ BAD = {
     "a network as argument": (lambda p: p.net(p.net, p.y), JnoTypeError, ["u is a network"], ["Call it"]),
     "two point sets": (
         lambda p: p.net(p.x, p.y_b),
-        JnoTypeError,
+        JnoValueError,
         ["x: (9, 1)", "y: (8, 1)", "'boundary' (8 points)"],
         ["bring them to one"],
     ),

@@ -14,8 +14,7 @@ from jno_core.errors import (
 NAN = float("nan")
 
 
-def _points(**tags):
-    return jno.domain.from_array(tags)
+_given = jno.domain.from_array
 
 
 def _attached_twice(p):
@@ -113,7 +112,7 @@ BAD = {
         ["leave it out"],
     ),
     "given points without boundary": (
-        lambda p: _points(interior=np.ones((3, 1))).variable("interior", exclude_boundary=True),
+        lambda p: _given({"interior": np.ones((3, 1))}).variable("interior", exclude_boundary=True),
         JnoValueError,
         ["exclude_boundary=True", "only given points"],
         ["needs a mesh"],
@@ -278,19 +277,19 @@ BAD = {
         ["got [1, 2]"],
         ["{'interior': points}"],
     ),
-    "points in one dimension": (lambda p: _points(a=np.ones(3)), JnoValueError, ["'a'", "(3,)"], ["shape (N, d)"]),
-    "points in four dimensions": (lambda p: _points(a=np.ones((3, 4))), JnoValueError, ["(3, 4)"], ["d = 1, 2, 3"]),
+    "points in one dimension": (lambda p: _given({"a": np.ones(3)}), JnoValueError, ["'a'", "(3,)"], ["shape (N, d)"]),
+    "points in four dimensions": (lambda p: _given({"a": np.ones((3, 4))}), JnoValueError, ["(3, 4)"], ["d = 1, 2, 3"]),
     "points NaN": (
-        lambda p: _points(a=np.array([[0.0], [NAN]])),
+        lambda p: _given({"a": np.array([[0.0], [NAN]])}),
         JnoValueError,
         ["Point 1 of 'a'", "nan"],
         ["Remove such points"],
     ),
-    "points of strings": (lambda p: _points(a=[["x"]]), JnoTypeError, ["'a'", "<U1"], ["array of real numbers"]),
-    "complex points": (lambda p: _points(a=np.ones((3, 1)) * 1j), JnoTypeError, ["complex128"], ["real numbers"]),
-    "ragged points": (lambda p: _points(a=[[1.0], [1.0, 2.0]]), JnoValueError, ["different lengths"], ["(N, d)"]),
+    "points of strings": (lambda p: _given({"a": [["x"]]}), JnoTypeError, ["'a'", "<U1"], ["array of real numbers"]),
+    "complex points": (lambda p: _given({"a": np.ones((3, 1)) * 1j}), JnoTypeError, ["complex128"], ["real numbers"]),
+    "ragged points": (lambda p: _given({"a": [[1.0], [1.0, 2.0]]}), JnoValueError, ["different lengths"], ["(N, d)"]),
     "points of two dimensions": (
-        lambda p: _points(a=np.ones((3, 2)), b=np.ones((3, 1))),
+        lambda p: _given({"a": np.ones((3, 2)), "b": np.ones((3, 1))}),
         JnoValueError,
         ["'b' have 1 coordinates", "'a' 2"],
         ["in the same space"],
@@ -302,7 +301,7 @@ BAD = {
         ["a string"],
     ),
     "uniform among given points": (
-        lambda p: _points(a=np.ones((3, 1))).variable("a", (5, "uniform")),
+        lambda p: _given({"a": np.ones((3, 1))}).variable("a", (5, "uniform")),
         JnoValueError,
         ["needs a geometry"],
         ["sample=(n, None)"],
@@ -324,8 +323,8 @@ LEGAL = {
     "data of integers": lambda p: p.u * p.domain.variable("k", np.arange(2)),
     "data attached anew": lambda p: [p.domain.variable("k", np.full(3, i)) for i in range(2)],
     "scalar data": lambda p: p.u * p.domain.variable("k", np.array(2.0)),
-    "points in nested lists": lambda p: _points(a=[[0], [1]]),
-    "one point": lambda p: _points(a=np.zeros((1, 3))),
+    "points in nested lists": lambda p: _given({"a": [[0], [1]]}),
+    "one point": lambda p: _given({"a": np.zeros((1, 3))}),
     "one instance": lambda p: 1 * p.domain,
     "integer mesh size": lambda p: jno.domain.line(mesh_size=1),
 }
