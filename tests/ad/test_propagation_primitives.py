@@ -16,7 +16,7 @@ MIX = RNG.normal(size=(2, 3)) / 2
 W = RNG.normal(size=(3, 3)) / 2
 KERNEL = RNG.normal(size=(2, 1, 2))
 POINTS = RNG.uniform(-1, 1, (4, 2))
-PICK = np.array([2, 0, 2])
+PICK = np.array([2, 0, 2], np.int32)
 
 
 def lifted(p):
@@ -46,22 +46,9 @@ def paired(h):
     return 3 * jnp.eye(3, dtype=h.dtype) + h[:, :, None] * h[:, None, :]
 
 
-def bound(name, *extra):
-    return lambda h: getattr(jex.primitives, f"{name}_p").bind(h, *(jnp.asarray(e, h.dtype) for e in extra))
-
-
 def comparison(name):
     primitive = getattr(jex.primitives, f"{name}_p")
     return steps(lambda h: primitive.bind(h, h[:, ::-1]))
-
-
-def closed_call(h):
-    body = jax.make_jaxpr(lambda x: jnp.sin(x) * x)(h)
-    return jex.primitives.closed_call_p.bind(h, call_jaxpr=body)[0]
-
-
-def as_composite(h):
-    return lax.composite(lambda x: jnp.tanh(x) * x, name="jno.test")(h)
 
 
 def on_the_device(h):
@@ -118,7 +105,6 @@ FLAT = {
     "lt": steps(lambda h: h < 1),
     "lt_to": comparison("lt_to"),
     "ne": steps(lambda h: h != h[:, ::-1]),
-    "nextafter": steps(lambda h: jnp.nextafter(h, 2 * h)),
     "not": steps(lambda h: ~(h > 1)),
     "or": steps(lambda h: (h > 1.2) | (h < 0.8)),
     "round": steps(jnp.round),
@@ -170,7 +156,7 @@ PRODUCTS = {
     "add": lambda h: h + jnp.sin(h),
     "add of a constant": lambda h: (2.0 + h) + jnp.arange(3.0),
     "add of a single number": lambda h: jnp.sum(h, axis=1, keepdims=True)[:, 0] + 1.0,
-    "add_any": bound("add_any", 1.0) if False else lambda h: jax.jvp(lambda x: x * x, (h,), (jnp.sin(h),))[1],
+    "add_any": lambda h: jax.jvp(lambda x: x * x, (h,), (jnp.sin(h),))[1],
     "conv_general_dilated": lambda h: row_conv(h, KERNEL.transpose(2, 1, 0)[:1]),
     "conv_general_dilated of both": lambda h: jax.vmap(lambda r: row_conv(r[None], r[None, None])[0])(h),
     "div": lambda h: jnp.sin(h) / h,
@@ -193,8 +179,6 @@ PRODUCTS = {
     "sub of a constant": lambda h: h - 1.0,
 }
 CALLS = {
-    "closed_call": closed_call,
-    "composite": as_composite,
     "cond": lambda h: lax.cond(jnp.asarray(True), jnp.sin, lambda x: x * x, h),
     "custom_jvp_call": jax.nn.silu,
     "jit": jax.jit(lambda h: jnp.tanh(h) * h),
@@ -216,7 +200,7 @@ WITHOUT_RULE = {
     "igamma": lambda h: special.gammainc(2.0, h),
     "igammac": lambda h: special.gammaincc(2.0, h),
     "lu": lambda h: jnp.linalg.slogdet(paired(h))[1],
-    "polygamma": lambda h: special.polygamma(1.0, h + 1),
+    "polygamma": lambda h: special.polygamma(1, h + 1),
     "qr": lambda h: jnp.linalg.qr(paired(h))[1][:, 0],
     "reduce_max": lambda h: jnp.max(h, axis=1),
     "reduce_min": lambda h: jnp.min(h, axis=1, keepdims=True),
@@ -237,13 +221,15 @@ WITHOUT_RULE = {
     "logsumexp": lambda h: special.logsumexp(h, axis=1),
     "softmax": lambda h: jax.nn.softmax(h, axis=1),
     "top_k": lambda h: lax.top_k(h, 2)[0],
-    "triangular_solve": lambda h: lax.linalg.triangular_solve(paired(h), h[..., None], lower=True)[..., 0],
+    "triangular_solve": lambda h: lax.linalg.triangular_solve(paired(h), h[..., None], left_side=True, lower=True)[
+        ..., 0
+    ],
     "sinc": jnp.sinc,
     "norm": lambda h: jnp.linalg.norm(h, axis=1),
 }
 TABLE = {**ELEMENTWISE, **FLAT, **LINEAR, **PRODUCTS, **CALLS}
-UNREACHABLE = {"checkpoint", "copy_p", "expand_dims", "pjit"}
-"""Names of other versions of JAX."""
+UNREACHABLE = {"checkpoint", "composite", "copy_p", "expand_dims", "pjit"}
+"""Names of other versions of JAX, and one that JAX itself does not differentiate, so that it has a test of its own."""
 
 
 def names_in(jaxpr):
@@ -267,3 +253,14 @@ def test_rules(agrees, name):
 @pytest.mark.parametrize("name", WITHOUT_RULE)
 def test_primitives_without_a_rule(agrees, name):
     agrees(lambda p: WITHOUT_RULE[name](lifted(p)), POINTS)
+
+
+def test_a_composite_has_the_derivatives_of_its_decomposition(listed, nested):
+    def inside(x):
+        return jnp.tanh(x) * x
+
+    composite = lax.composite(inside, name="jno.test")
+    points = jnp.asarray(POINTS, jnp.float32)
+    expected = nested(lambda p: inside(lifted(p)), points)
+    for stream, value in listed(lambda p: composite(lifted(p)), points).items():
+        np.testing.assert_allclose(value, expected[stream], rtol=1e-4, atol=1e-4)

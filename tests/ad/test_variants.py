@@ -114,7 +114,7 @@ def test_the_variance_falls_with_the_samples_and_streams_are_independent():
 
 def test_an_estimate_differentiates_in_the_weights():
     """The gradient of a linear functional of the estimate is unbiased too: it is that of the exact one for d = 1."""
-    weights, points, _, where = problem(1, 6)
+    weights, _, _, where = problem(1, 6)
 
     def total(weights, scheme, key):
         field = Field(at=lambda c, a: evaluated(weights, c), values=lambda: None, aligned=None, name="u", key=key)

@@ -50,6 +50,6 @@ def test_no_implemented_method_is_overridden(house, holds):
 def test_the_test_sees_the_classes(house):
     assert house.unimplemented(house.classes["jno_core._interfaces.scheme.AbstractScheme"]) > {"apply", "supports"}
     scheme = next(cls for name, cls in house.classes.items() if name.endswith(".AutomaticDifferentiation"))
-    assert scheme.bases == ("jno_core._interfaces.scheme.AbstractScheme",)
+    assert "jno_core._interfaces.scheme.AbstractScheme" in scheme.bases
     assert scheme.is_final
     assert not house.unimplemented(scheme)

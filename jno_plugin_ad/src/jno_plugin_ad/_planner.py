@@ -56,9 +56,14 @@ def streams_of(requests: Iterable[DerivativeRequest]) -> Streams:
     return streams
 
 
+def in_order(streams: Iterable[Stream]) -> tuple[Stream, ...]:
+    """Each once, the lowest order first."""
+    return tuple(sorted(set(streams), key=lambda stream: (order_of(stream), stream)))
+
+
 def routes(wanted: Iterable[Stream], components: int) -> tuple[Route, ...]:
     """How to propagate what is wanted of a target with so many components, each stream on one route."""
-    streams = tuple(sorted(set(wanted), key=lambda stream: (order_of(stream), stream)))
+    streams = in_order(wanted)
     if not streams:
         return ()
     firsts = [s for s in streams if order_of(s) == 1]

@@ -26,6 +26,7 @@ from jno_plugin_ad._planner import (
     Streams,
     assemble,
     described,
+    in_order,
     indices_of,
     partials_of,
     random_routes,
@@ -87,7 +88,6 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
 
     variant: str | None = eqx.field(default=None, static=True)
     modes: DifferentiationModes = eqx.field(default=DifferentiationModes(), static=True)
-
     samples: int = eqx.field(default=1, static=True)
     stream: int = eqx.field(default=0, static=True)
 
@@ -208,7 +208,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
         streams = partials_of(members) if self.variant == "taylor" else streams_of(members)
         wanted = {stream for parts in streams.values() for stream in parts}
         if self.variant in ("taylor", "forward-laplacian"):
-            return streams, (Route("listed", tuple(sorted(wanted))),)
+            return streams, (Route("listed", in_order(wanted)),)
         if self.variant == "stochastic" and field.key is not None:
             return streams, random_routes(wanted, traced.components())
         return streams, routes(wanted, traced.components())

@@ -62,4 +62,4 @@ class AbstractAlgebra(abc.ABC, Generic[Jet]):
 
     @abc.abstractmethod
     def generic(self, fn: Callable[..., Sequence[Array]], operands: Sequence[Jet]) -> list[Jet]:
-        """The results of any function that is differentiable in forward mode."""
+        """The results of any function that is differentiable in forward mode, of operands that all vary."""

@@ -71,13 +71,19 @@ def by_nested_jvp(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operand
     """The rule of every primitive that has none of its own."""
     algebra = interpreter.algebra
     interpreter.fallbacks[equation.primitive.name] += 1
-    results = [algebra.constant(x) for x in bind(equation, [algebra.value(jet) for jet in operands])]
+    values = [algebra.value(jet) for jet in operands]
+    # Operands that do not vary stay out of the differentiation: JAX may have no rule for them, as for indices.
+    varying = [i for i, jet in enumerate(operands) if algebra.varies(jet)]
     smooth = [i for i, v in enumerate(equation.outvars) if is_smooth(v)]
 
-    def fn(*values: Array) -> Sequence[Array]:
-        outputs = bind(equation, values)
+    def fn(*moving: Array) -> Sequence[Array]:
+        filled = list(values)
+        for i, value in zip(varying, moving, strict=True):
+            filled[i] = value
+        outputs = bind(equation, filled)
         return [outputs[i] for i in smooth]
 
-    for i, jet in zip(smooth, algebra.generic(fn, operands), strict=True):
+    results = [algebra.constant(x) for x in bind(equation, values)]
+    for i, jet in zip(smooth, algebra.generic(fn, [operands[i] for i in varying]), strict=True):
         results[i] = jet
     return results

@@ -103,19 +103,10 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
 
     def generic(self, fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet]) -> list[ListedJet]:
         """Each partial derivative by nested `jax.jvp`, once for each time it differentiates."""
-        varying = [i for i, jet in enumerate(operands) if jet.streams]
-
-        def of_varying(*arrays: Array) -> Sequence[Array]:
-            values = [jet.value for jet in operands]
-            for i, array in zip(varying, arrays, strict=True):
-                values[i] = array
-            return fn(*values)
-
-        moving = [operands[i] for i in varying]
-        values = of_varying(*(jet.value for jet in moving))
+        values = fn(*(jet.value for jet in operands))
         streams: list[dict[Stream, Array]] = [{} for _ in values]
         for stream in self.streams:
-            for i, tangent in enumerate(_derivative(of_varying, moving, stream)):
+            for i, tangent in enumerate(_derivative(fn, operands, stream)):
                 streams[i][stream] = tangent
         return [ListedJet(v, s) for v, s in zip(values, streams, strict=True)]
 

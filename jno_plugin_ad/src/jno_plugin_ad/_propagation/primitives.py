@@ -104,14 +104,9 @@ def _extremum(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: l
     return [result._replace(value=bind(equation, (x, y))[0])]
 
 
-def _inline(parameter: str) -> Rule:
-    def rule(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
-        called = equation.params[parameter]
-        if isinstance(called, jex.ClosedJaxpr):
-            return interpreter.run(called.jaxpr, called.consts, operands)
-        return interpreter.run(called, (), operands)
-
-    return rule
+def _inline(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
+    called = equation.params["jaxpr"]
+    return interpreter.run(called.jaxpr, called.consts, operands)
 
 
 def _rematerialised(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -165,7 +160,7 @@ _UNARY = """
     integer_pow lgamma log log1p logistic rsqrt sin sinh sqrt square tan tanh
 """
 _FLAT = """
-    and argmax argmin ceil eq eq_to floor ge gt is_finite le le_to lt lt_to ne nextafter not or round sign stop_gradient xor
+    and argmax argmin ceil eq eq_to floor ge gt is_finite le le_to lt lt_to ne not or round sign stop_gradient xor
 """
 _LINEAR = """
     broadcast_in_dim concatenate conj convert_element_type copy copy_p cumsum device_put expand_dims fft imag neg pad
@@ -190,7 +185,6 @@ PRIMITIVES: dict[str, Rule] = {
     "div": _quotient,
     "pow": _power,
     "custom_jvp_call": _custom,
-    **dict.fromkeys(("jit", "pjit", "composite"), _inline("jaxpr")),
-    "closed_call": _inline("call_jaxpr"),
+    **dict.fromkeys(("jit", "pjit", "composite"), _inline),
     **dict.fromkeys(("remat2", "checkpoint"), _rematerialised),
 }

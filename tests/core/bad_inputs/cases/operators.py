@@ -62,7 +62,7 @@ BAD = {
     "string": (lambda p: p.x * "a", JnoTypeError, ["'a'", "str"], ["an expression, a number or an array"]),
     "reflected string": (lambda p: "a" + p.x, JnoTypeError, ["'a'", "str"], ["an expression, a number"]),
     "string as exponent": (lambda p: p.x ** "2", JnoTypeError, ["'2'", "str"], ["an expression, a number or an array"]),
-    "list": (lambda p: p.x + [1, 2], JnoTypeError, ["[1, 2]", "list"], ["an array"]),
+    "list": (lambda p: p.x - [1, 2], JnoTypeError, ["[1, 2]", "list"], ["an array"]),
     "array of strings": (lambda p: p.x * np.array(["a"]), JnoTypeError, ["array(['a']"], ["a number or an array"]),
     "network in arithmetic": (lambda p: p.net + p.x, JnoTypeError, ["u is a network"], ["Call it", "net(x, y)"]),
     "network on the right": (lambda p: p.x * p.net, JnoTypeError, ["u is a network"], ["net(x, y)"]),
