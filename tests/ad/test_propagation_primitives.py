@@ -51,6 +51,14 @@ def comparison(name):
     return steps(lambda h: primitive.bind(h, h[:, ::-1]))
 
 
+@jax.custom_jvp
+def softplus(h):
+    return jnp.log1p(jnp.exp(h))
+
+
+softplus.defjvps(lambda tangent, result, h: tangent * jax.nn.sigmoid(h))
+
+
 def on_the_device(h):
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     return jnp.sin(lax.with_sharding_constraint(h, sharding))
@@ -180,7 +188,8 @@ PRODUCTS = {
 }
 CALLS = {
     "cond": lambda h: lax.cond(jnp.asarray(True), jnp.sin, lambda x: x * x, h),
-    "custom_jvp_call": jax.nn.silu,
+    "custom_jvp_call": softplus,
+    "custom_jvp_call of a network's activation": lambda h: jax.nn.relu(h - 1) * h,
     "jit": jax.jit(lambda h: jnp.tanh(h) * h),
     "remat2": jax.checkpoint(lambda h: jnp.sin(h) * h),
     "scan": lambda h: lax.scan(lambda c, w: (jnp.tanh(c @ w), None), h, np.stack([W, W.T]))[0],

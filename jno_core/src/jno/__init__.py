@@ -8,13 +8,18 @@ crux.solve(5_000)
 field = crux.eval(u)
 """
 
+from typing import TYPE_CHECKING
+
 from jno import ad_mode, fn, nn, noise, numpy
 from jno._namespaces import callbacks, domain, lora, np, optimizers, sampler
+from jno._training import __getattr__ as __getattr__
 from jno._version import __version__
 from jno_core import plugins
 from jno_core._graph import Placeholder
 from jno_core._settings import get_seed, setup
-from jno_core._train import Core as core, Statistics as statistics
+
+if TYPE_CHECKING:
+    from jno_core._train import Core as core, Statistics as statistics
 
 __all__ = [
     "Placeholder",

@@ -30,6 +30,8 @@ def traced(path: str, name: str, namespace: str) -> Any:
     Raises `AttributeError` naming the namespace.
     """
     module = sys.modules[path]
+    if name.startswith("__"):  # the import system asks for such names; it wants no advice on spelling
+        raise AttributeError(f"{namespace} has no {name!r}.")
     if name.startswith("_") or name not in dir(module):
         near = nearest(name, (n for n in dir(module) if not n.startswith("_")))
         hint = f" Did you mean {near!r}?" if near else ""

@@ -8,7 +8,6 @@ from typing import Any, Self, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import paramax
 
 from jno_core._custom_types import PyTree
 from jno_core._graph import misfit, modules
@@ -56,6 +55,8 @@ class Model(AbstractControllable):
 
     def effective(self, module: PyTree) -> PyTree:
         """What is called for stored parameters `module`: constrained, unwrapped (paramax) and in the model's dtype."""
+        import paramax  # six milliseconds that the first model pays, not everybody who imports jno
+
         everything = Selection.everything(module)
         leaves, structure = jax.tree.flatten(module)
         for selection, transform in self.settings.constraints:

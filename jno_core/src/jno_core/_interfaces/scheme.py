@@ -99,7 +99,7 @@ class SchemeExplanation:
     fallbacks: tuple[str, ...] = ()
 
 
-class AbstractExplaining(eqx.Module):
+class AbstractExplaining(abc.ABC):
     """A scheme that chooses its way can tell which way it chose."""
 
     @abc.abstractmethod
