@@ -7,7 +7,9 @@ from jno_core._compile.chunks import (
     chunks_of as chunks_of,
     plan_chunks as plan_chunks,
 )
+from jno_core._compile.cost import Cost as Cost, cost_of as cost_of
 from jno_core._compile.data import instance_count as instance_count
+from jno_core._compile.explain import ExplainedGroup as ExplainedGroup, explain_groups as explain_groups
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values
 from jno_core._compile.program import Program as Program

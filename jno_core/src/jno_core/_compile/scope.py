@@ -141,10 +141,16 @@ class Scope:
         if demand is None:
             # A nested scope may ask for a derivative that this scope's own roots do not contain.
             return self._aside((node,)).demand(node)
-        results = self._results(demand.group, demand.target)
+        results = self.results(demand.group, demand.target)
         requests = self.plan.groups[demand.group]
         parts = [results[requests.index(request)] for request in demand.requests]
         return functools.reduce(jnp.add, parts)
+
+    def results(self, group: GroupKey, target: Placeholder) -> tuple[Any, ...]:
+        """The derivatives of one group of the plan, in the order of its requests; the scheme is called once."""
+        if group not in self._groups:
+            self._groups[group] = self._apply_scheme(group, target)
+        return self._groups[group]
 
     def stream(self, node: Placeholder) -> PRNGKey | None:
         """The key of a node that draws random numbers, `None` when the scope has no key."""
@@ -162,17 +168,12 @@ class Scope:
         return Scope(self.program, roots, self.instance, self.modules, self.weights, self.key, self._outer)
 
     def _group_value(self, group: GroupKey, node: Placeholder) -> Any:
-        return self._results(group, node)[self.plan.groups[group].index(VALUE)]
+        return self.results(group, node)[self.plan.groups[group].index(VALUE)]
 
     def _plain_value(self, target: Placeholder) -> Any:
         for child in opened(target):
             self.evaluate(child)
         return evaluate_node(target, self)
-
-    def _results(self, group: GroupKey, target: Placeholder) -> tuple[Any, ...]:
-        if group not in self._groups:
-            self._groups[group] = self._apply_scheme(group, target)
-        return self._groups[group]
 
     def _apply_scheme(self, group: GroupKey, target: Placeholder) -> tuple[Any, ...]:
         collocation, requests = group.collocation, self.plan.groups[group]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_core._compile import ChunkedSet, plan_chunks
+from jno_core._compile import ChunkedSet, Cost, cost_of, plan_chunks
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._graph import Placeholder
 from jno_core._interfaces import DomainData, TrainState
@@ -40,8 +40,9 @@ class CompiledSteps:
         inner = {n: t for n, t in problem.trackers.items() if t.interval == 1 and t.aval.size <= _INNER_SIZE}
         self.inner = tuple(inner)
         tracked = tuple(t.expr for t in inner.values())
-        divided = _divided(problem, tracked, data, modules, chunk)
-        self._stepper = Stepper(Objective(problem, groups, self._static, tracked, divided), groups)
+        self.divided = _divided(problem, tracked, data, modules, chunk)
+        self._objective = Objective(problem, groups, self._static, tracked, self.divided)
+        self._stepper = Stepper(self._objective, groups)
         self._outer = {n: t for n, t in problem.trackers.items() if n not in inner}
         self._jitted = jax.jit(self._stepper.run, static_argnames="capacity")
         self._trackers: dict[tuple[str, ...], Any] = {}
@@ -97,6 +98,11 @@ class CompiledSteps:
             roots = tuple(self._outer[n].expr for n in due)
             self._trackers[due] = jax.jit(lambda s, r, d: self._stepper.track(s, r, d, roots))
         return dict(zip(due, self._trackers[due](state, self._rest, self._data), strict=True))
+
+    def cost(self, state: TrainState) -> Cost:
+        """The cost of one step on all points at once. The division into parts is left out: XLA counts a loop's body once."""
+        whole = Stepper(self._objective.undivided(), self._groups)
+        return cost_of(whole.step, state, self._rest, self._data)
 
     def modules(self, state: TrainState) -> dict[str, PyTree]:
         """The models' modules with the state's weights."""

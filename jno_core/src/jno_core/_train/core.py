@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jno_core._compile import ExplainedGroup, Program, explain_groups
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, Tracker, as_node, printing
@@ -18,6 +19,7 @@ from jno_core._settings import get_seed
 from jno_core._train import arguments
 from jno_core._train.compiled import CompiledSteps, signature
 from jno_core._train.evaluation import Evaluator
+from jno_core._train.explanation import Explanation
 from jno_core._train.groups import parameter_groups
 from jno_core._train.loop import CAPACITY, Loop, finish
 from jno_core._train.problem import Problem
@@ -180,10 +182,9 @@ class Core:
             checked_key(key, "eval(key=...)")
         if domain is not None and not isinstance(domain, Domain):
             raise arguments.wrong_domain(domain)
-        listed = list(operation) if isinstance(operation, list | tuple) else [operation]
-        if not listed:
+        nodes = _nodes(operation)
+        if not nodes:
             return []
-        nodes = tuple(as_node(e.expr if isinstance(e, Tracker) else e) for e in listed)
         if nodes not in self._evaluators:
             self._evaluators[nodes] = Evaluator(nodes)
         evaluator = self._evaluators[nodes]
@@ -192,6 +193,23 @@ class Core:
         weights = self._weights(evaluator.program.balances)
         values = evaluator(where if reads else None, weights, min_consecutive, key)
         return values if len(values) > 1 else values[0]
+
+    def explain(self, operation: Any = None, *, chunk: int | str | None = "auto") -> Explanation:
+        """How the problem, an expression or a list of them is evaluated: a report when printed. Only compiles.
+
+        For every set of derivatives that is taken together: the target, the passes over it that its scheme has chosen,
+        operations that have no differentiation rule of their own, and the cost. For the problem also the division of the
+        points that `solve(chunk=chunk)` would make, and the cost of one step, which needs every model's optimizer.
+        """
+        if operation is not None:
+            return Explanation(self._groups(Program(_nodes(operation))), (), None)
+        arguments.check_chunk(chunk)
+        if not self.problem.constraints:
+            raise arguments.no_loss(bool(self.problem.trackers))
+        compiled = self._prepare(chunk)
+        return Explanation(
+            self._groups(self.problem.program), compiled.divided, compiled.cost(self._initial_state(compiled))
+        )
 
     def print_shapes(self, min_consecutive: int | None = 1) -> Self:
         """Print every constraint and tracker as a tree with the shape of each node, for one instance at one time."""
@@ -205,6 +223,11 @@ class Core:
     def __repr__(self) -> str:
         terms = ", ".join(self.problem.terms)
         return f"core([{terms}], {len(self.problem.trackers)} trackers, {self.domain!r})"
+
+    def _groups(self, program: Program) -> tuple[ExplainedGroup, ...]:
+        data = self.domain.data(program.collocations, program.tensors)
+        modules = {model: model.module for model in program.models.values()}
+        return explain_groups(program, program.roots, data, modules, jax.random.key(0))
 
     def _print(self, describe: Any) -> Self:
         for title, root in (
@@ -250,6 +273,11 @@ class Core:
             name = ours.get(balance)
             weights[balance] = known[name][1] if name in known else jnp.ones(len(balance.losses))
         return weights
+
+
+def _nodes(operation: Any) -> tuple[Placeholder, ...]:
+    listed = operation if isinstance(operation, list | tuple) else [operation]
+    return tuple(as_node(e.expr if isinstance(e, Tracker) else e) for e in listed)
 
 
 def _carried(old: dict[str, PyTree], fresh: dict[str, PyTree]) -> dict[str, PyTree]:

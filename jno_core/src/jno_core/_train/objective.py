@@ -63,6 +63,10 @@ class Objective:
         self.divided = divided
         self._groups, self._static, self._inner = groups, static, inner
 
+    def undivided(self) -> "Objective":
+        """The same losses, taken on all points at once."""
+        return Objective(self.problem, self._groups, self._static, self._inner, ())
+
     def total(self, params: Parameters, moment: Moment) -> Scalar:
         """The total loss: the mean over constraints of their means over instances."""
         return share(self._given)(params, self._sums(params, moment), moment)[0]
