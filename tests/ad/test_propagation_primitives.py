@@ -19,9 +19,14 @@ POINTS = RNG.uniform(-1, 1, (4, 2))
 PICK = np.array([2, 0, 2], np.int32)
 
 
+def like(p, constant):
+    """A constant in the precision of `p`: JAX's caches take a NumPy array in float64 for the same in both precisions."""
+    return jnp.asarray(constant, p.dtype)
+
+
 def lifted(p):
     """Three positive features of two coordinates, with derivatives of every order."""
-    return jnp.exp(p @ MIX)
+    return jnp.exp(p @ like(p, MIX))
 
 
 def steps(flat):
@@ -165,12 +170,12 @@ PRODUCTS = {
     "add of a constant": lambda h: (2.0 + h) + jnp.arange(3.0),
     "add of a single number": lambda h: jnp.sum(h, axis=1, keepdims=True)[:, 0] + 1.0,
     "add_any": lambda h: jax.jvp(lambda x: x * x, (h,), (jnp.sin(h),))[1],
-    "conv_general_dilated": lambda h: row_conv(h, KERNEL.transpose(2, 1, 0)[:1]),
+    "conv_general_dilated": lambda h: row_conv(h, like(h, KERNEL.transpose(2, 1, 0)[:1])),
     "conv_general_dilated of both": lambda h: jax.vmap(lambda r: row_conv(r[None], r[None, None])[0])(h),
     "div": lambda h: jnp.sin(h) / h,
     "div by a constant": lambda h: h / (1 + jnp.arange(3.0)),
     "div of a constant": lambda h: 2.0 / h,
-    "dot_general": lambda h: h @ W,
+    "dot_general": lambda h: h @ like(h, W),
     "dot_general of both": lambda h: jnp.einsum("nij,nj->ni", paired(h), jnp.sin(h)),
     "max": lambda h: jnp.maximum(h, jnp.sin(2 * h)),
     "max of a constant": lambda h: jnp.maximum(h, 1.0),
@@ -192,7 +197,7 @@ CALLS = {
     "custom_jvp_call of a network's activation": lambda h: jax.nn.relu(h - 1) * h,
     "jit": jax.jit(lambda h: jnp.tanh(h) * h),
     "remat2": jax.checkpoint(lambda h: jnp.sin(h) * h),
-    "scan": lambda h: lax.scan(lambda c, w: (jnp.tanh(c @ w), None), h, np.stack([W, W.T]))[0],
+    "scan": lambda h: lax.scan(lambda c, w: (jnp.tanh(c @ w), None), h, like(h, np.stack([W, W.T])))[0],
     "while": lambda h: lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, jnp.sin(s[1])), (0, h))[1],
 }
 WITHOUT_RULE = {

@@ -12,7 +12,13 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import jno
-from jno_core.errors import JnoFileNotFoundError, JnoNotImplementedError, JnoTypeError, JnoValueError
+from jno_core.errors import (
+    JnoFileNotFoundError,
+    JnoNotImplementedError,
+    JnoTypeError,
+    JnoValueError,
+    PluginCapabilityError,
+)
 
 POINTS = np.random.default_rng(0).uniform(-1, 1, (6, 2)).astype(np.float32)
 KEY = jax.random.key(0)
@@ -121,6 +127,34 @@ def test_the_number_of_points_does_not_change_how_a_network_is_called(n):
     right = (jax.vmap(MLP)(points), plain, jnp.tanh(plain), jnp.tanh(plain))
     for node, expected in zip(values(domain, nodes), right, strict=True):
         np.testing.assert_allclose(node[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_on_blocks_sees_one_point_at_a_time_if_asked_to():
+    """Its own mean subtracted, a network of blocks is zero at every single point; its derivatives are not those of the whole."""
+    module = Mean(eqx.nn.Linear(2, 2, key=KEY))
+    domain = jno.domain.from_array({"interior": POINTS})
+    x, y = domain.variable("interior")[:2]
+    whole, single = jno.nn.wrap(module), jno.nn.wrap(module, pointwise="map")
+    crux = jno.core([whole(x, y).mse], domain=domain)
+    expected = POINTS @ module.linear.weight.T
+    np.testing.assert_allclose(crux.eval(whole(x, y))[0], expected - expected.mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(crux.eval(single(x, y))[0], 0)
+    np.testing.assert_array_equal(crux.eval(single(x, y).d(x))[0], 0)
+    with pytest.raises(PluginCapabilityError, match=r"jno\.nn\.wrap\(\.\.\., pointwise='map'\)"):
+        crux.eval(whole(x, y).d(x))
+
+
+def test_single_points_are_the_rows_of_a_network_that_does_not_mix_them():
+    domain = jno.domain.from_array({"interior": POINTS})
+    x, y = domain.variable("interior")[:2]
+    block, points = Block(eqx.nn.Linear(2, 3, key=KEY)), Points(eqx.nn.Linear(2, 3, key=KEY))
+    for module in (block, points):
+        u, v = jno.nn.wrap(module)(x, y), jno.nn.wrap(module, pointwise="map")(x, y)
+        a, b, c, d = jno.core([u.mse], domain=domain).eval([u, v, u.laplacian(x, y), v.laplacian(x, y)])
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+        np.testing.assert_allclose(c, d, rtol=1e-5, atol=1e-6)
+    with pytest.raises(JnoValueError, match="None or 'map'"):
+        jno.nn.wrap(block, pointwise="rows")
 
 
 def test_foundax_networks():

@@ -28,11 +28,17 @@ class Model(AbstractControllable):
       object that was passed to `wrap` is never changed.
     - `label`: the display name, may be empty.
     - `settings`: optimizers, scales, frozen leaves, constraints, dtype.
+    - `pointwise`: `"map"` for a module that must see one point at a time.
     """
 
-    def __init__(self, module: Any, name: str = "", weight_path: str | None = None) -> None:
+    def __init__(
+        self, module: Any, name: str = "", weight_path: str | None = None, pointwise: modules.Pointwise = None
+    ) -> None:
         if not isinstance(name, str):
             raise JnoTypeError(f"The name of a network must be a string such as 'u', got {name!r}.")
+        if pointwise not in (None, "map"):
+            raise JnoValueError(f"pointwise must be None or 'map' (one point at a time), got {pointwise!r}.")
+        self.pointwise: modules.Pointwise = pointwise
         self.module: PyTree = modules.adapt(module)
         self.name = name
         self.settings = Settings()
@@ -51,7 +57,8 @@ class Model(AbstractControllable):
             raise JnoTypeError(f"{self!r} must be called on at least one expression, as in net(x, y).")
         if isinstance(self.module, modules.Uninitialised):
             self.module = self.module.initialised(tuple(node.aval for node in nodes))
-        return ModelCall(self, nodes, modules.convention(self.effective(self.module), nodes, repr(self)))
+        effective = self.effective(self.module)
+        return ModelCall(self, nodes, modules.convention(effective, nodes, repr(self), self.pointwise))
 
     def effective(self, module: PyTree) -> PyTree:
         """What is called for stored parameters `module`: constrained, unwrapped (paramax) and in the model's dtype."""

@@ -1,7 +1,8 @@
 """Any network as a PyTree that can be called on blocks of points.
 
 A module is called in one of three ways, found out once, when the network is first applied to expressions: on whole blocks
-`(N, k)` as separate arguments, or mapped over points with separate or joined coordinates (`eqx.nn.MLP`).
+`(N, k)` as separate arguments, or mapped over points with separate or joined coordinates (`eqx.nn.MLP`). A module that
+works on blocks and would mix their rows is called on blocks of a single row if the user says so.
 """
 
 import functools
@@ -23,7 +24,8 @@ from jno_core._graph.variable import TensorTag
 from jno_core._settings import get_seed
 from jno_core.errors import JnoTypeError, JnoValueError
 
-Convention = Literal["batched", "mapped", "joined", "parameter"]
+Convention = Literal["batched", "single", "mapped", "joined", "parameter"]
+Pointwise = Literal["map"] | None
 
 # A prime that no layer width equals by accident: at this many rows a contraction over points cannot pass for one over
 # features.
@@ -124,8 +126,8 @@ def checked(module: PyTree) -> PyTree:
     return module
 
 
-def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
-    """How to call `module` on these nodes.
+def convention(module: PyTree, args: tuple[Any, ...], name: str, pointwise: Pointwise) -> Convention:
+    """How to call `module` on these nodes; with `pointwise="map"` in a way that cannot mix points.
 
     Raises `JnoTypeError` when no way works, with what each one said.
     """
@@ -156,7 +158,7 @@ def convention(module: PyTree, args: tuple[Any, ...], name: str) -> Convention:
         if isinstance(out, jax.ShapeDtypeStruct) and (
             avals is actual or (out.shape[:1] == (_PROBE_ROWS,) and out.ndim <= 2)
         ):
-            return candidate
+            return "single" if candidate == "batched" and pointwise == "map" else candidate
         failures[_IN_WORDS[candidate]] = f"it returned {type(out).__name__}, which is no array"
     shapes = ", ".join(f"{node!r}: {node.aval.shape}" for node in args)
     tried = "".join(f"\n  {way}: {why}" for way, why in failures.items())
@@ -192,7 +194,10 @@ def evaluate(
         out = module(*values, **options)
     else:
         axes = tuple(0 if row else None for row in rows)
-        if convention == "joined":
+        if convention == "single":
+            block = tuple(value[:, None] if row else value for value, row in zip(values, rows, strict=True))
+            out = jax.vmap(lambda *p: module(*p, **options)[0], axes)(*block)
+        elif convention == "joined":
             out = jax.vmap(lambda *p: module(jnp.concatenate([jnp.atleast_1d(v) for v in p]), **options), axes)(*values)
         else:
             out = jax.vmap(lambda *p: module(*p, **options), axes)(*values)

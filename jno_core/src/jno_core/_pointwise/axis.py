@@ -50,7 +50,7 @@ def mixing(eqn: jex.JaxprEqn, how: str = "mixes the points in") -> Obstacle:
     return Obstacle(
         f"{how} `{eqn.primitive.name}`",
         line_of(eqn),
-        "Make it pointwise.",
+        "Make it pointwise, or have the network called with one point at a time: jno.nn.wrap(..., pointwise='map').",
     )
 
 
