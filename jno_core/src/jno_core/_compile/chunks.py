@@ -26,6 +26,8 @@ from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._graph import BalancedWeight, FunctionCall, Model, Noise, Placeholder, walk
 from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
+from jno_core._pointwise.axis import PointAxis, shape_of
+from jno_core._pointwise.rules import RULES
 from jno_core.pointwise import obstacle_in
 
 WORKING_SET = 8 * 2**20
@@ -77,16 +79,18 @@ def plan_chunks(
 ) -> tuple[ChunkedSet, ...]:
     """The reductions below the roots that are worth dividing, by point set.
 
-    `rows` is the size of a part as the user wants it, or `None`: as many as keep to `WORKING_SET`.
+    `rows` is the size of a part as the user wants it, or `None`: as many as keep to the working set.
     """
+    # A size that the user names is a bound; one that is chosen here shall give two full parts at least.
+    least = 2 if rows is None else 1
     planned = []
     for name, reductions in _candidates(program, roots).items():
         points = data.points[name].points.shape[1]
-        if points < 2 * (rows or SMALLEST):
+        if points <= least * (rows or SMALLEST):
             continue
         divisible, row_bytes = _divisible(program, name, reductions, data, modules)
-        fitting = rows or max(SMALLEST, WORKING_SET // max(1, row_bytes * data.instances))
-        if divisible and points >= 2 * fitting:
+        fitting = rows or max(SMALLEST, _working_set() // max(1, row_bytes * data.instances))
+        if divisible and points > least * fitting:
             planned.append(ChunkedSet(name, divisible, points, _even(points, fitting)))
     return tuple(planned)
 
@@ -114,16 +118,16 @@ def chunk_sums(
 ) -> list[Array]:
     """What one part of the points adds to each reduction, for every instance: `(B,)` each."""
     name = divided.collocation
-    # The mesh belongs to all points; nothing that reads it can be divided.
-    pointwise = DomainData({**data.points, name: dataclasses.replace(data.points[name], location=None)}, data.tensors)
-    small = eqx.tree_at(lambda d: _rows(d, name), pointwise, chunk.rows)
+    small = eqx.tree_at(lambda d: _rows(d, name), _without_mesh(data, name), chunk.rows)
     roots = tuple(reduction.children()[0] for reduction in divided.reductions)
     values = sampled_values(program, roots, small, modules, {}, key, chunk=chunk.number)
     sums = []
     for reduction, value in zip(divided.reductions, values, strict=True):
         entries = _ENTRIES[reduction.fn](value)
         counted = jnp.where(chunk.counts.reshape(1, -1, *(1,) * (entries.ndim - 2)), entries, 0)
-        total = jnp.sum(counted, axis=tuple(range(1, entries.ndim)))
+        # Many parts are added up; in half precision, small parts would vanish beside the sum so far.
+        dtype = jnp.promote_types(reduction.aval.dtype, jnp.float32)
+        total = jnp.sum(counted, axis=tuple(range(1, entries.ndim)), dtype=dtype)
         size = divided.points * math.prod(entries.shape[2:])
         sums.append(total if reduction.fn is jnp.sum else total / size)
     return sums
@@ -134,6 +138,11 @@ def _rows(data: DomainData, name: str) -> PyTree:
     p = data.points[name]
     aligned = [t.value for t in data.tensors.values() if t.collocation == name]
     return [p.points, *([] if p.normals is None else [p.normals]), *aligned]
+
+
+def _without_mesh(data: DomainData, name: str) -> DomainData:
+    """The mesh belongs to all points; nothing that reads it can be divided."""
+    return DomainData({**data.points, name: dataclasses.replace(data.points[name], location=None)}, data.tensors)
 
 
 def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tuple[FunctionCall, ...]]:
@@ -156,7 +165,9 @@ def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tup
 
 
 def _is_sum(node: FunctionCall) -> bool:
-    return node.fn in _ENTRIES and not node.options and len(node.args) == 1 and isinstance(node.args[0], Placeholder)
+    """Whether a node is such a sum, of numbers that have derivatives: a count has none, and costs nothing."""
+    known = node.fn in _ENTRIES and not node.options and len(node.args) == 1 and isinstance(node.args[0], Placeholder)
+    return known and jnp.issubdtype(node.aval.dtype, jnp.inexact)
 
 
 def _draws_or_weighs(node: Placeholder) -> bool:
@@ -172,23 +183,55 @@ def _divisible(
     modules: dict[Model, PyTree],
 ) -> tuple[tuple[FunctionCall, ...], int]:
     """Those reductions whose rows belong to single points, and the bytes of intermediate values for each point."""
-    instance = instance_at(first_instance(data), 0)
-    columns, aligned = instance.columns[name], instance.aligned[name]
+    instance = instance_at(first_instance(_without_mesh(data, name)), 0)
+    # With another number of rows than there are points, constants that have one row for each point do not fit.
+    rows = data.points[name].points.shape[1] + 1
+    columns, aligned = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), (instance.columns[name], instance.aligned[name])
+    )
 
-    def traced(chosen: Iterable[FunctionCall]) -> jex.ClosedJaxpr:
+    def traced(chosen: Iterable[FunctionCall]) -> jex.ClosedJaxpr | None:
         targets = tuple(reduction.children()[0] for reduction in chosen)
 
-        def rows(columns: Columns, aligned: PyTree) -> list[Array]:
+        def values(columns: Columns, aligned: PyTree) -> list[Array]:
             scope = Scope(program, targets, instance, modules, {}, None)
             return [scope.moved(target, name, columns, aligned) for target in targets]
 
-        return jax.make_jaxpr(share(rows))(columns, aligned)
+        try:
+            closed = jax.make_jaxpr(share(values))(columns, aligned)
+        except Exception:  # noqa: BLE001 -- foreign code that cannot do with fewer rows; on all of them it may be right.
+            return None
+        return closed if obstacle_in(closed) is None and _rows_alike(closed.jaxpr, rows) else None
 
-    jaxpr = traced(reductions)
-    if obstacle_in(jaxpr) is not None:
-        reductions = tuple(r for r in reductions if obstacle_in(traced([r])) is None)
-        jaxpr = traced(reductions)
-    return reductions, _bytes(jaxpr.jaxpr) // columns[0].shape[0]
+    found = traced(reductions)
+    if found is None:
+        reductions = tuple(r for r in reductions if traced([r]) is not None)
+        found = traced(reductions)
+    return reductions, 0 if found is None else _bytes(found.jaxpr) // rows
+
+
+def _rows_alike(jaxpr: jex.Jaxpr, rows: int) -> bool:
+    """Whether all rows are treated alike: no result lacks the rows, and none is made with numbers of rows (`arange(n)`).
+
+    What does not depend on the points may repeat one value for each row. Rules for dependent values tell which primitives
+    keep it so.
+    """
+    dependent = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(not isinstance(atom, jex.Literal) and atom in dependent for atom in equation.invars):
+            dependent.update(equation.outvars)
+        elif any(rows in shape_of(out) for out in equation.outvars) and not _repeats(equation, rows):
+            return False
+    return all(shape_of(atom)[:1] == (rows,) for atom in jaxpr.outvars)
+
+
+def _repeats(equation: jex.JaxprEqn, rows: int) -> bool:
+    """Whether an equation whose operands repeat one value along each axis of this length has results that do so too."""
+    if equation.primitive.name == "broadcast_in_dim":
+        return True
+    rule = RULES.get(equation.primitive.name)
+    long = [(i, k) for i, x in enumerate(equation.invars) for k, size in enumerate(shape_of(x)) if size == rows]
+    return rule is not None and bool(long) and all(rule(equation, i, PointAxis(k, rows)) is not None for i, k in long)
 
 
 def _bytes(jaxpr: jex.Jaxpr) -> int:
@@ -198,6 +241,12 @@ def _bytes(jaxpr: jex.Jaxpr) -> int:
             aval: Any = variable.aval
             total += aval.size * aval.dtype.itemsize
     return total
+
+
+def _working_set() -> int:
+    """The bytes of one part. An accelerator is fast with many points at once, so only its memory is a bound."""
+    memory = jax.devices()[0].memory_stats()
+    return memory["bytes_limit"] // 8 if memory else WORKING_SET
 
 
 def _even(points: int, rows: int) -> int:

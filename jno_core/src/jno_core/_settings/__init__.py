@@ -12,6 +12,7 @@ from jno_core._settings.ad_mode import (
     set_ad_mode as set_ad_mode,
     set_hessian_mode as set_hessian_mode,
 )
+from jno_core._settings.compilation_cache import use_compilation_cache as use_compilation_cache
 from jno_core._settings.files import (
     get_config as get_config,
     get_config_path as get_config_path,

@@ -33,6 +33,7 @@ _KEYS: dict[str, tuple[type, Container[Any] | None, str]] = {
     "jno.scheme": (str, None, "a string"),
     "jno.diff_type": (str, FIRST_ORDER, f"one of {FIRST_ORDER}"),
     "jno.hessian_type": (str, SECOND_ORDER, f"one of {SECOND_ORDER}"),
+    "jno.compilation_cache": (str, None, "a string"),
     "runs.base_dir": (str, None, "a string"),
 }
 

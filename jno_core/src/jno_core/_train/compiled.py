@@ -12,6 +12,7 @@ from jno_core._compile import ChunkedSet, Cost, cost_of, plan_chunks
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._graph import Placeholder
 from jno_core._interfaces import DomainData, TrainState
+from jno_core._settings import use_compilation_cache
 from jno_core._train.groups import ParameterGroup, join, split
 from jno_core._train.loop import CAPACITY
 from jno_core._train.objective import Objective
@@ -81,6 +82,7 @@ class CompiledSteps:
     def build(self, state: TrainState) -> None:
         """Compile the steps, unless they are compiled already."""
         if self._executable is None:
+            use_compilation_cache()
             start = time.perf_counter()
             lowered = self._jitted.lower(state, self._rest, self._data, jnp.asarray(1), capacity=CAPACITY)
             self._executable = lowered.compile()

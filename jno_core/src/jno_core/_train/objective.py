@@ -122,14 +122,18 @@ class Objective:
 
         def weighted(params: Parameters, chunk: Chunk) -> tuple[Scalar, list[Array]]:
             sums = share(self._part)(divided, params, chunk, moment)
-            return sum((jnp.sum(c * s) for c, s in zip(slopes, sums, strict=True)), start=jnp.asarray(0.0)), sums
+            # The slope in a complex number z is dL/d(Re z) - i dL/d(Im z), so L changes by the real part of c dz.
+            terms = (jnp.sum(jnp.real(c * s)) for c, s in zip(slopes, sums, strict=True))
+            return sum(terms, start=jnp.asarray(0.0)), sums
 
         def add(carry: PyTree, chunk: Chunk) -> tuple[PyTree, None]:
             (_, sums), gradient = jax.value_and_grad(weighted, has_aux=True)(params, chunk)
             return jax.tree.map(jnp.add, carry, (sums, gradient)), None
 
-        zeros = ([jnp.zeros_like(c) for c in slopes], jax.tree.map(jnp.zeros_like, params))
-        return jax.lax.scan(add, zeros, chunks_of(moment.data, divided))[0]
+        # In half precision, the gradients of small parts would vanish beside the sum so far.
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, params))
+        sums, gradient = jax.lax.scan(add, zeros, chunks_of(moment.data, divided))[0]
+        return sums, jax.tree.map(lambda g, p: g.astype(p.dtype), gradient, params)
 
     def _sums(self, params: Parameters, moment: Moment) -> Sums:
         """The reductions over divided point sets; their derivatives compute each part again."""
