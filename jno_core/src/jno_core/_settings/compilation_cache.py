@@ -19,7 +19,7 @@ def use_compilation_cache() -> None:
     so nobody else may write there.
     """
     named = os.environ.get("JNO_COMPILATION_CACHE") or get_config().get("jno.compilation_cache")
-    if not named or jax.config.read("jax_compilation_cache_dir") is not None:
+    if not named or jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     # JAX decides at its first compilation whether there is a cache, and by now it has compiled something.
     compilation_cache.reset_cache()
