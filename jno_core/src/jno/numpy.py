@@ -30,36 +30,36 @@ norm = linalg.norm
 inverse = linalg.inv
 
 
-def grad(target: Any, variable: Any, scheme: Any = None) -> Any:
+def grad(target: Any, variable: Any, scheme: Any = None, params: Any = None) -> Any:
     """The first derivative in one coordinate, or with a list of coordinates the gradient `(N, k)`, `(N, C, k)`.
 
     Raises `JnoValueError` for an empty list.
     """
     if isinstance(variable, list | tuple):
-        return _differentiate(_expression(target), "gradient", tuple(variable), scheme)
-    return _differentiate(_expression(target), "partial", (variable,), scheme)
+        return _differentiate(_expression(target), "gradient", tuple(variable), scheme, params)
+    return _differentiate(_expression(target), "partial", (variable,), scheme, params)
 
 
-def jacobian(target: Any, variables: Any, scheme: Any = None) -> Any:
+def jacobian(target: Any, variables: Any, scheme: Any = None, params: Any = None) -> Any:
     """The first derivatives in several coordinates: `(N, k)` of a scalar field, `(N, C, k)` of a vector field."""
-    return _differentiate(_expression(target), "gradient", _listed(variables), scheme)
+    return _differentiate(_expression(target), "gradient", _listed(variables), scheme, params)
 
 
-def laplacian(target: Any, variables: Any = None, scheme: Any = None) -> Any:
+def laplacian(target: Any, variables: Any = None, scheme: Any = None, params: Any = None) -> Any:
     """The sum of second derivatives over the variables (all space coordinates by default), per component."""
-    return _differentiate(_expression(target), "laplacian", _listed(variables), scheme)
+    return _differentiate(_expression(target), "laplacian", _listed(variables), scheme, params)
 
 
 laplace = laplacian
 
 
-def hessian(target: Any, variables: Any, scheme: Any = None) -> Any:
+def hessian(target: Any, variables: Any, scheme: Any = None, params: Any = None) -> Any:
     """The matrix of second derivatives: `(N, k, k)` of a scalar field, `(N, C, k, k)` of a vector field."""
-    return _differentiate(_expression(target), "hessian", _listed(variables), scheme)
+    return _differentiate(_expression(target), "hessian", _listed(variables), scheme, params)
 
 
-def divergence(fields: Sequence[Any], variables: Sequence[Any], scheme: Any = None) -> Any:
-    """The sum of the derivatives of the i-th field in the i-th variable, `(N, 1)`.
+def divergence(fields: Sequence[Any], variables: Sequence[Any], scheme: Any = None, params: Any = None) -> Any:
+    """The sum of the derivatives of the i-th field in the i-th variable, `(N, 1)`. `params`: a list, one for each field.
 
     Raises `JnoValueError` unless there are as many fields as variables.
     """
@@ -73,34 +73,33 @@ def divergence(fields: Sequence[Any], variables: Sequence[Any], scheme: Any = No
             f"divergence needs one field per variable, got {len(fields)} fields, {len(variables)} variables: "
             "divergence([u, v], [x, y])."
         )
-    total = grad(fields[0], variables[0], scheme)
-    for field, variable in zip(fields[1:], variables[1:], strict=True):
-        total = total + grad(field, variable, scheme)
+    given = _for_each(params, len(fields))
+    total = grad(fields[0], variables[0], scheme, given[0])
+    for field, variable, own in zip(fields[1:], variables[1:], given[1:], strict=True):
+        total = total + grad(field, variable, scheme, own)
     return total
 
 
 div = divergence
 
 
-def curl_2d(fx: Any, fy: Any, x: Any, y: Any, scheme: Any = None) -> Any:
-    """The scalar curl `dFy/dx - dFx/dy` of a plane field, `(N, 1)`."""
-    return grad(fy, x, scheme) - grad(fx, y, scheme)
+def curl_2d(fx: Any, fy: Any, x: Any, y: Any, scheme: Any = None, params: Any = None) -> Any:
+    """The scalar curl `dFy/dx - dFx/dy` of a plane field, `(N, 1)`. `params`: of the two derivatives, as written."""
+    given = _for_each(params, 2)
+    return grad(fy, x, scheme, given[0]) - grad(fx, y, scheme, given[1])
 
 
-def curl_3d(fx: Any, fy: Any, fz: Any, x: Any, y: Any, z: Any, scheme: Any = None) -> Any:
-    """The curl of a field in space, `(N, 3)`."""
-    return concat(
-        [
-            grad(fz, y, scheme) - grad(fy, z, scheme),
-            grad(fx, z, scheme) - grad(fz, x, scheme),
-            grad(fy, x, scheme) - grad(fx, y, scheme),
-        ]
-    )
+def curl_3d(fx: Any, fy: Any, fz: Any, x: Any, y: Any, z: Any, scheme: Any = None, params: Any = None) -> Any:
+    """The curl of a field in space, `(N, 3)`. `params`: of the six derivatives, in the order `dFz/dy, dFy/dz, dFx/dz, ...`."""
+    parts = ((fz, y), (fy, z), (fx, z), (fz, x), (fy, x), (fx, y))
+    given = _for_each(params, len(parts))
+    d = [grad(field, variable, scheme, own) for (field, variable), own in zip(parts, given, strict=True)]
+    return concat([d[0] - d[1], d[2] - d[3], d[4] - d[5]])
 
 
-def symgrad(target: Any, variables: Any, scheme: Any = None) -> Any:
+def symgrad(target: Any, variables: Any, scheme: Any = None, params: Any = None) -> Any:
     """The symmetric part of the Jacobian of a vector field with as many components as variables, `(N, k, k)`."""
-    j = jacobian(target, variables, scheme)
+    j = jacobian(target, variables, scheme, params)
     return _FunctionCall(_symmetric_part, (j,), "symgrad")
 
 
@@ -140,6 +139,15 @@ def concat(items: Sequence[Any], axis: int = -1) -> Any:
 
 
 concatenate = concat
+
+
+def _for_each(params: Any, count: int) -> Sequence[Any]:
+    """Parameters for each of several derivatives."""
+    if params is None:
+        return (None,) * count
+    if not isinstance(params, list | tuple) or len(params) != count:
+        raise _JnoValueError(f"params takes a list with an entry for each of the {count} derivatives, got {params!r}.")
+    return params
 
 
 def _join_last(items: tuple[Any, ...]) -> Any:

@@ -151,7 +151,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
         requests: tuple[DerivativeRequest, ...],
         field: Field,
         where: Support,
-        params: dict[str, Array],
+        params: tuple[dict[str, Array], ...],
         prepared: None,
     ) -> tuple[Float[Array, "n *s"], ...]:
         """Requests that the same modes serve are evaluated together."""

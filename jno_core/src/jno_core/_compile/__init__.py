@@ -12,4 +12,5 @@ from jno_core._compile.data import instance_count as instance_count
 from jno_core._compile.explain import ExplainedGroup as ExplainedGroup, explain_groups as explain_groups
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values
+from jno_core._compile.operators import with_operators as with_operators
 from jno_core._compile.program import Program as Program

@@ -142,7 +142,9 @@ def _rows(data: DomainData, name: str) -> PyTree:
 
 def _without_mesh(data: DomainData, name: str) -> DomainData:
     """The mesh belongs to all points; nothing that reads it can be divided."""
-    return DomainData({**data.points, name: dataclasses.replace(data.points[name], location=None)}, data.tensors)
+    return dataclasses.replace(
+        data, points={**data.points, name: dataclasses.replace(data.points[name], location=None)}
+    )
 
 
 def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tuple[FunctionCall, ...]]:
@@ -190,16 +192,19 @@ def _divisible(
         lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), (instance.columns[name], instance.aligned[name])
     )
 
+    # Dropout is drawn for each part anew; without a key it is off.
+    modules = {model: eqx.nn.inference_mode(module) for model, module in modules.items()}
+
     def traced(chosen: Iterable[FunctionCall]) -> jex.ClosedJaxpr | None:
         targets = tuple(reduction.children()[0] for reduction in chosen)
 
         def values(columns: Columns, aligned: PyTree) -> list[Array]:
             scope = Scope(program, targets, instance, modules, {}, None)
-            return [scope.moved(target, name, columns, aligned) for target in targets]
+            return [scope.moved(target, name, columns, aligned, instance.locations[name]) for target in targets]
 
         try:
             closed = jax.make_jaxpr(share(values))(columns, aligned)
-        except Exception:  # noqa: BLE001 -- foreign code that cannot do with fewer rows; on all of them it may be right.
+        except Exception:  # noqa: BLE001 -- foreign code that cannot do with other rows; on all of them it may be right.
             return None
         return closed if obstacle_in(closed) is None and _rows_alike(closed.jaxpr, rows) else None
 

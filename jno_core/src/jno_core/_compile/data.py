@@ -14,11 +14,12 @@ from jno_core._interfaces import DomainData, MeshLocation
 
 @final
 class Instance(eqx.Module):
-    """One instance at one time: `columns` and other point-aligned arrays by point set, attached arrays by tag."""
+    """One instance at one time: columns and other point-aligned arrays by point set, attached arrays by tag, operators."""
 
     columns: dict[str, tuple[Float[Array, "n 1"], ...]]
     aligned: dict[str, dict[str, Array]]
     tensors: dict[str, Array]
+    operators: dict[str, PyTree]
     locations: dict[str, MeshLocation | None] = eqx.field(static=True)
 
 
@@ -34,7 +35,7 @@ def instance_at(data: DomainData, time: Int[Array, ""] | int) -> Instance:
         if tensor.collocation is not None:
             aligned[tensor.collocation][f"tensor {tag}"] = tensor.value
     tensors = {tag: t.value for tag, t in data.tensors.items() if t.collocation is None}
-    return Instance(columns, aligned, tensors, {name: p.location for name, p in data.points.items()})
+    return Instance(columns, aligned, tensors, data.operators, {name: p.location for name, p in data.points.items()})
 
 
 def map_instances(fn: Callable[[DomainData, Any], Any], data: DomainData, own: PyTree) -> Any:

@@ -1,7 +1,7 @@
 """Which derivatives some expressions need, and how their schemes take them."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -10,11 +10,11 @@ from jaxtyping import Array
 from jno_core._compile.cost import Cost, cost_of
 from jno_core._compile.data import Instance, first_instance, instance_at
 from jno_core._compile.hash_consing import share
-from jno_core._compile.plan import GroupKey, opened
+from jno_core._compile.plan import GroupKey
 from jno_core._compile.program import Program
 from jno_core._compile.scope import Scope
 from jno_core._custom_types import PRNGKey, PyTree
-from jno_core._graph import Model, NetworkGradient, Placeholder
+from jno_core._graph import Model, Placeholder
 from jno_core._interfaces import AbstractExplaining, DerivativeRequest, DomainData, SchemeExplanation
 
 
@@ -47,29 +47,13 @@ def explain_groups(
     """Every group below the roots, those within the targets of others after them. Compiles, and computes nothing."""
     instance = instance_at(first_instance(data), 0)
     found: dict[tuple[GroupKey, tuple[DerivativeRequest, ...]], ExplainedGroup] = {}
-    pending = [roots]
-    while pending:
-        current = pending.pop(0)
-        plan = program.plan(current)
+    for scope_roots in program.scopes(roots):
+        plan = program.plan(scope_roots)
         targets = {demand.group: demand.target for demand in plan.demands.values()}
-        pending.extend((node.target,) for node in _visible(current) if isinstance(node, NetworkGradient))
         for group, requests in plan.groups.items():
             if (group, requests) not in found:
-                found[group, requests] = _explained(program, current, group, targets[group], instance, modules, key)
-                pending.append((targets[group],))
+                found[group, requests] = _explained(program, scope_roots, group, targets[group], instance, modules, key)
     return tuple(found.values())
-
-
-def _visible(roots: Sequence[Placeholder]) -> Iterator[Placeholder]:
-    """What is evaluated where it stands, and not by a scheme."""
-    seen: set[Placeholder] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            yield node
-            stack.extend(opened(node))
 
 
 def _explained(

@@ -6,10 +6,11 @@ is one call of the scheme. Chained partials of an exact scheme are merged first,
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import final
 
 from jno_core._graph import AbstractDerivative, Collocation, Hessian, Jacobian, NetworkGradient, Placeholder
+from jno_core._graph.operator_params import OperatorParams
 from jno_core._graph.scheme_choice import SchemeChoice
 from jno_core._graph.walk import Interner
 from jno_core._interfaces import DerivativeRequest
@@ -20,11 +21,12 @@ VALUE = DerivativeRequest("value")
 @final
 @dataclasses.dataclass(frozen=True)
 class GroupKey:
-    """A target (by its structure), the point set and the scheme."""
+    """A target (by its structure), the point set, the scheme, and the parameters if the user gave some."""
 
     target: int
     collocation: Collocation
     scheme: SchemeChoice
+    params: Hashable = None
 
 
 @final
@@ -35,6 +37,7 @@ class Demand:
     group: GroupKey
     target: Placeholder
     requests: tuple[DerivativeRequest, ...]
+    params: OperatorParams | None = None
 
 
 @final
@@ -45,6 +48,19 @@ class Plan:
     demands: dict[int, Demand]
     groups: dict[GroupKey, tuple[DerivativeRequest, ...]]
     value_of: dict[int, GroupKey]
+    params: dict[GroupKey, OperatorParams]
+
+
+def visible(roots: Iterable[Placeholder]) -> Iterator[Placeholder]:
+    """What is evaluated where it stands, and not by a scheme, below some roots; each once."""
+    seen: set[Placeholder] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            stack.extend(opened(node))
 
 
 def opened(node: Placeholder) -> tuple[Placeholder, ...]:
@@ -80,7 +96,8 @@ def make_plan(
         if group.target in seen and group.target not in demands:
             groups[group].setdefault(VALUE)
             value_of.setdefault(group.target, group)
-    return Plan(demands, {k: _ordered(v) for k, v in groups.items()}, value_of)
+    params = {d.group: d.params for d in demands.values() if d.params is not None}
+    return Plan(demands, {k: _ordered(v) for k, v in groups.items()}, value_of, params)
 
 
 def _demand(
@@ -95,12 +112,25 @@ def _demand(
         inner = _partials(target)
         if inner is None or target.scheme != scheme or target.collocation is not collocation:
             break
+        if node.params is not None or target.params is not None:
+            break
         merged = tuple(tuple(sorted(a + b)) for a in inner for b in outer)
         candidates = tuple(DerivativeRequest("partial", axes) for axes in merged)
         if not all(merges(scheme, request) for request in candidates):
             break
         outer, requests, target = merged, candidates, target.target
-    return Demand(GroupKey(interner.number(target), collocation, scheme), target, requests)
+    return Demand(
+        GroupKey(interner.number(target), collocation, scheme, _params_key(node, interner)),
+        target,
+        requests,
+        node.params,
+    )
+
+
+def _params_key(node: AbstractDerivative, interner: Interner) -> Hashable:
+    if node.params is None:
+        return None
+    return node.params.key(), tuple(interner.number(leaf) for leaf in node.params.nodes())
 
 
 def _partials(node: AbstractDerivative) -> tuple[tuple[int, ...], ...] | None:

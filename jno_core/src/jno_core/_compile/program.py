@@ -1,9 +1,11 @@
 """What a set of expressions reads, under names that do not depend on what else exists in the process."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final
 
-from jno_core._compile.plan import Plan, make_plan
+from jno_core._compile.plan import Plan, make_plan, visible
 from jno_core._graph import (
     Balance,
     BalancedWeight,
@@ -17,9 +19,26 @@ from jno_core._graph import (
     TensorTag,
     walk,
 )
+from jno_core._graph.operator_params import OperatorParams
 from jno_core._graph.scheme_choice import SchemeChoice
 from jno_core._interfaces import AbstractScheme, DerivativeRequest
 from jno_core.errors import JnoValueError
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """All that is asked of one scheme on one point set: what it prepares for.
+
+    - `name`: under which `DomainData.operators` holds it.
+    - `given`: parameters that the user gave, with the request that they are for.
+    """
+
+    name: str
+    collocation: Collocation
+    scheme: SchemeChoice
+    requests: tuple[DerivativeRequest, ...]
+    given: tuple[tuple[DerivativeRequest, OperatorParams], ...]
 
 
 @final
@@ -47,6 +66,54 @@ class Program:
         self._depends: dict[int, frozenset[str]] = {}
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._schemes: dict[SchemeChoice, AbstractScheme] = {}
+        # What schemes computed, by operator, with the points it was computed for.
+        self.prepared: dict[str, tuple[Any, Any]] = {}
+
+    @functools.cached_property
+    def operators(self) -> tuple[Operator, ...]:
+        """What is asked of each scheme on each point set, derivatives within the targets of others too."""
+        asked: dict[tuple[Collocation, SchemeChoice], tuple[dict[DerivativeRequest, None], list[Any]]] = {}
+        for roots in self.scopes(self.roots):
+            plan = self.plan(roots)
+            for group, requests in plan.groups.items():
+                asked.setdefault((group.collocation, group.scheme), ({}, []))[0].update(dict.fromkeys(requests))
+            for demand in plan.demands.values():
+                if demand.params is not None:
+                    given = asked[demand.group.collocation, demand.group.scheme][1]
+                    given.extend((request, demand.params) for request in demand.requests)
+        return tuple(
+            Operator(f"{i}: {scheme} on {collocation.name}", collocation, scheme, tuple(requests), tuple(given))
+            for i, ((collocation, scheme), (requests, given)) in enumerate(asked.items())
+        )
+
+    @functools.cached_property
+    def arrays(self) -> dict[str, Any]:
+        """Arrays that the user gave as parameters of operators, by the name under which `DomainData.operators` holds them."""
+        given = [params for operator in self.operators for _, params in operator.given]
+        found = {id(array): array for params in given for array in params.arrays()}
+        return {f"params {i}": array for i, array in enumerate(found.values())}
+
+    def array_name(self, array: Any) -> str:
+        """The name of an array among `arrays`."""
+        return next(name for name, known in self.arrays.items() if known is array)
+
+    def operator(self, collocation: Collocation, scheme: SchemeChoice) -> Operator:
+        """What is asked of a scheme on a point set."""
+        return next(o for o in self.operators if o.collocation is collocation and o.scheme == scheme)
+
+    def scopes(self, roots: tuple[Placeholder, ...]) -> Iterator[tuple[Placeholder, ...]]:
+        """The roots, and the targets below them that are evaluated in scopes of their own, each once."""
+        seen: set[tuple[int, ...]] = set()
+        pending = [roots]
+        while pending:
+            current = pending.pop(0)
+            key = tuple(map(self.interner.number, current))
+            if key in seen:
+                continue
+            seen.add(key)
+            yield current
+            pending.extend((node.target,) for node in visible(current) if isinstance(node, NetworkGradient))
+            pending.extend((demand.target,) for demand in self.plan(current).demands.values())
 
     def plan(self, roots: tuple[Placeholder, ...]) -> Plan:
         """The derivative plan of some roots."""

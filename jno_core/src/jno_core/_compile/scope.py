@@ -4,6 +4,7 @@ A scope holds the coordinates, parameters and weights under which expressions ar
 a target opens a nested scope with other coordinates; what does not depend on them is taken from the scope around it.
 """
 
+import dataclasses
 import functools
 from typing import Any, final
 
@@ -34,7 +35,8 @@ from jno_core._graph import (
     Tracker,
     Variable,
 )
-from jno_core._interfaces import Field, Support
+from jno_core._graph.operator_params import OperatorParams
+from jno_core._interfaces import DerivativeRequest, Field, MeshLocation, Support
 from jno_core.errors import PluginCapabilityError
 from jno_core.pointwise import obstacle
 
@@ -96,11 +98,22 @@ class Scope:
         """The values of children that have been evaluated already."""
         return tuple(self.value(node) for node in nodes)
 
-    def moved(self, target: Placeholder, collocation: str, columns: Columns, aligned: PyTree) -> Any:
-        """The target with the points of one point set, and everything aligned with them, replaced."""
+    def moved(
+        self,
+        target: Placeholder,
+        collocation: str,
+        columns: Columns,
+        aligned: PyTree,
+        location: MeshLocation | None = None,
+    ) -> Any:
+        """The target with the points of one point set, and everything aligned with them, replaced.
+
+        `location` tells which mesh nodes the new points are; without it a mesh-based scheme has nothing to work on there.
+        """
         instance = eqx.tree_at(
             lambda i: (i.columns[collocation], i.aligned[collocation]), self.instance, (tuple(columns), aligned)
         )
+        instance = dataclasses.replace(instance, locations={**self.instance.locations, collocation: location})
         nested = Scope(self.program, (target,), instance, self.modules, self.weights, self.key, (self, collocation))
         return nested._plain_value(target)
 
@@ -124,7 +137,7 @@ class Scope:
         def rows(p: jax.Array, columns: Columns, aligned: PyTree) -> jax.Array:
             modules = {**self.modules, node.model: node.selection.insert(stored, p)}
             scope = Scope(self.program, (node.target,), self.instance, modules, self.weights, self.key)
-            return scope.moved(node.target, name, columns, aligned)
+            return scope.moved(node.target, name, columns, aligned, self.instance.locations[name])
 
         if obstacle(lambda columns, aligned: rows(vector, columns, aligned), columns, aligned) is not None:
             return None
@@ -186,14 +199,33 @@ class Scope:
                 )
         self._settle(target, collocation.name)
         field = self.field(group, target)
-        params = jax.tree.map(jnp.asarray, scheme.default_params(requests[-1], where))
-        return scheme.apply(requests, field, where, params, scheme.prepare(requests, where))
+        return scheme.apply(requests, field, where, *self._prepared(group, requests))
+
+    def _prepared(self, group: GroupKey, requests: tuple[DerivativeRequest, ...]) -> tuple[tuple[PyTree, ...], PyTree]:
+        """The parameters of each request, and what the scheme has prepared."""
+        operator = self.program.operator(group.collocation, group.scheme)
+        prepared = self.instance.operators.get(operator.name)
+        given = self.plan.params.get(group)
+        if given is not None:
+            return (self._given(given),) * len(requests), None if prepared is None else prepared.data
+        if prepared is None:
+            return ({},) * len(requests), None
+        return tuple(prepared.params[operator.requests.index(request)] for request in requests), prepared.data
+
+    def _given(self, params: OperatorParams) -> PyTree:
+        leaves = [
+            self.evaluate(leaf)
+            if isinstance(leaf, Placeholder)
+            else self.instance.operators[self.program.array_name(leaf)]
+            for leaf in params.leaves
+        ]
+        return jax.tree.unflatten(params.structure, leaves)
 
     def field(self, group: GroupKey, target: Placeholder) -> Field:
         """The target of a group as schemes see it."""
         name = group.collocation.name
         return Field(
-            at=lambda columns, aligned: self.moved(target, name, columns, aligned),
+            at=lambda columns, aligned, location=None: self.moved(target, name, columns, aligned, location),
             values=lambda: self._aside((target,))._plain_value(target),
             aligned=self.instance.aligned[name],
             name=repr(target),

@@ -9,7 +9,7 @@ import numpy as np
 from jno_core._domain import attachment, plotting, sampling
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._interfaces import AbstractGeometry, DomainData, Layout, Mesh, PointData, TensorData
+from jno_core._interfaces import AbstractGeometry, DomainData, Layout, Mesh, PointData, Support, TensorData
 from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
@@ -155,6 +155,11 @@ class Domain:
             chosen[c.name], points[c.name] = self._points_for(c)
         tensor_data = {node.tag: attachment.data_for(node, self._tensors, chosen) for node in tensors}
         return DomainData(points, tensor_data)
+
+    def support(self, collocation: Collocation) -> Support:
+        """A point set of this domain as differentiation schemes see it, in host memory."""
+        points = self._points_for(collocation)[1]
+        return Support.on_host(points, 0, collocation.names, collocation.tag)
 
     def attached(self) -> Mapping[str, tuple[TensorTag, TensorData]]:
         """The attached arrays by name."""

@@ -11,11 +11,13 @@ class Calculus(abc.ABC):
     """Derivatives of an expression at its points.
 
     `scheme` is a string `"family[:variant]"` resolved through the registry, an instance of `AbstractScheme`, or `None` for
-    the project's default; it is fixed when the node is built. A scalar field is `(N, 1)`, a vector field `(N, C)`.
+    the project's default; it is fixed when the node is built. `params` takes the place of the scheme's parameters, such as
+    stencil weights, which `default_params()` of the resulting node shows: a PyTree of arrays, which are fixed, and of
+    expressions such as `jno.np.parameter(...)`, which train. A scalar field is `(N, 1)`, a vector field `(N, C)`.
     """
 
     @abc.abstractmethod
-    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any) -> Any: ...
+    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any, params: Any) -> Any: ...
 
     @abc.abstractmethod
     def _parameter_gradient(self, model: Any) -> Any: ...
@@ -23,34 +25,34 @@ class Calculus(abc.ABC):
     @abc.abstractmethod
     def _track(self, interval: int, reduce: Any) -> Any: ...
 
-    def d(self, variable: Any, scheme: Any = None) -> Any:
+    def d(self, variable: Any, scheme: Any = None, params: Any = None) -> Any:
         """The partial derivative in one coordinate, in the shape of the expression.
 
         With a normal from `domain.variable(tag, normals=True)` it is the normal derivative.
         """
-        return self._derivative("partial", (variable,), scheme)
+        return self._derivative("partial", (variable,), scheme, params)
 
-    def diff(self, variable: Any, scheme: Any = None) -> Any:
+    def diff(self, variable: Any, scheme: Any = None, params: Any = None) -> Any:
         """The same as `d`."""
-        return self._derivative("partial", (variable,), scheme)
+        return self._derivative("partial", (variable,), scheme, params)
 
-    def d2(self, variable: Any, scheme: Any = None) -> Any:
+    def d2(self, variable: Any, scheme: Any = None, params: Any = None) -> Any:
         """The second derivative in one coordinate, in the shape of the expression."""
-        return self._derivative("laplacian", (variable,), scheme)
+        return self._derivative("laplacian", (variable,), scheme, params)
 
-    def dd(self, variable: Any, scheme: Any = None) -> Any:
+    def dd(self, variable: Any, scheme: Any = None, params: Any = None) -> Any:
         """The same as `d2`."""
-        return self._derivative("laplacian", (variable,), scheme)
+        return self._derivative("laplacian", (variable,), scheme, params)
 
-    def laplacian(self, *variables: Any, scheme: Any = None) -> Any:
+    def laplacian(self, *variables: Any, scheme: Any = None, params: Any = None) -> Any:
         """The sum of second derivatives, per component; without variables over all space coordinates."""
-        return self._derivative("laplacian", variables, scheme)
+        return self._derivative("laplacian", variables, scheme, params)
 
-    def hessian(self, *variables: Any, scheme: Any = None) -> Any:
+    def hessian(self, *variables: Any, scheme: Any = None, params: Any = None) -> Any:
         """The matrix of second derivatives: `(N, k, k)`, or `(N, C, k, k)` for a vector field."""
-        return self._derivative("hessian", variables, scheme)
+        return self._derivative("hessian", variables, scheme, params)
 
-    def grad(self, *targets: Any, scheme: Any = None) -> Any:
+    def grad(self, *targets: Any, scheme: Any = None, params: Any = None) -> Any:
         """The gradient in coordinates, or the Jacobian in the parameters of a network.
 
         - `u.grad(x, y)`: `(N, 2)` for a scalar field, `(N, C, 2)` for a vector field.
@@ -59,7 +61,7 @@ class Calculus(abc.ABC):
         """
         if len(targets) == 1 and _is_parameterised(targets[0]):
             return self._parameter_gradient(targets[0])
-        return self._derivative("gradient", targets, scheme)
+        return self._derivative("gradient", targets, scheme, params)
 
     def tracker(self, interval: int = 1, reduce: Callable[[Any], Any] | None = None) -> Any:
         """Record this expression every `interval` epochs without training on it; see `Tracker`."""

@@ -7,13 +7,15 @@ from typing import Any, final
 
 import jax
 
+from jno_core._custom_types import PyTree
 from jno_core._graph import walk
 from jno_core._graph.function import as_node
+from jno_core._graph.operator_params import OperatorParams
 from jno_core._graph.placeholder import Placeholder
 from jno_core._graph.scheme_choice import SchemeChoice, choose_scheme
 from jno_core._graph.variable import Collocation, Variable
 from jno_core._interfaces import DerivativeRequest, RequestKind
-from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -26,12 +28,31 @@ class AbstractDerivative(Placeholder):
     target: Placeholder
     variables: tuple[Variable, ...]
     scheme: SchemeChoice
+    params: OperatorParams | None
 
     def children(self) -> tuple[Placeholder, ...]:
-        return (self.target, *self.variables)
+        return (self.target, *self.variables, *(() if self.params is None else self.params.nodes()))
 
     def rebuild(self, children: tuple[Placeholder, ...]) -> Placeholder:
-        return dataclasses.replace(self, target=children[0], variables=children[1:])
+        k = 1 + len(self.variables)
+        params = None if self.params is None else self.params.with_nodes(children[k:])
+        return dataclasses.replace(self, target=children[0], variables=children[1:k], params=params)
+
+    def default_params(self) -> PyTree:
+        """What the scheme uses unless `params=` is given, such as the weights of a stencil: a PyTree, `{}` if nothing.
+
+        Raises `PluginCapabilityError` where the scheme cannot take this derivative.
+        """
+        scheme, where = self.scheme.resolve(), self.collocation.domain.support(self.collocation)
+        reason = scheme.supports(self.request, where)
+        if reason is not None:
+            raise PluginCapabilityError(
+                f"The scheme {str(self.scheme)!r} cannot take the {self.request.kind} of {self.target!r}: {reason}"
+            )
+        return scheme.default_params(self.request, where)
+
+    def _own_key(self) -> Hashable:
+        return self.scheme, None if self.params is None else self.params.key()
 
     @property
     def collocation(self) -> Collocation:
@@ -56,7 +77,7 @@ class Jacobian(AbstractDerivative):
     stacked: bool = False
 
     def key(self) -> Hashable:
-        return self.scheme, self.stacked
+        return self._own_key(), self.stacked
 
     @property
     def request(self) -> DerivativeRequest:
@@ -77,7 +98,7 @@ class Hessian(AbstractDerivative):
     trace: bool = False
 
     def key(self) -> Hashable:
-        return self.scheme, self.trace
+        return self._own_key(), self.trace
 
     @property
     def request(self) -> DerivativeRequest:
@@ -93,11 +114,13 @@ class Hessian(AbstractDerivative):
         return jax.ShapeDtypeStruct((*_components(shape), k, k), dtype)
 
 
-def differentiate(target: Placeholder, kind: RequestKind, variables: tuple[Any, ...], scheme: Any) -> Placeholder:
+def differentiate(
+    target: Placeholder, kind: RequestKind, variables: tuple[Any, ...], scheme: Any, params: Any
+) -> Placeholder:
     """The node for a derivative of `kind`; see the methods of `Calculus`.
 
     Raises `JnoTypeError` for what is no coordinate, and `JnoValueError` for coordinates that do not belong together, on
-    which the target does not depend, or of a domain without time.
+    which the target does not depend, or of a domain without time, and for parameters that do not fit the scheme's.
     """
     target = as_node(target)
     if len(variables) == 1 and isinstance(variables[0], tuple | list):
@@ -113,10 +136,15 @@ def differentiate(target: Placeholder, kind: RequestKind, variables: tuple[Any, 
             )
     choice = choose_scheme(scheme)
     if kind == "partial" and variables[0].axis == "normal":
-        return _normal_derivative(target, variables[0], scheme)
+        return _normal_derivative(target, variables[0], scheme, params)
+    given = None if params is None else OperatorParams.from_user(params)
     if kind in ("partial", "gradient"):
-        return Jacobian(target, variables, choice, stacked=kind == "gradient")
-    return Hessian(target, variables, choice, trace=kind == "laplacian")
+        node: AbstractDerivative = Jacobian(target, variables, choice, given, stacked=kind == "gradient")
+    else:
+        node = Hessian(target, variables, choice, given, trace=kind == "laplacian")
+    if given is not None:
+        given.check(node.default_params(), f"the {kind} by {str(choice)!r}")
+    return node
 
 
 def _check_variables(target: Placeholder, kind: str, variables: tuple[Variable, ...]) -> None:
@@ -157,15 +185,19 @@ def _space_variables(target: Placeholder) -> tuple[Variable, ...]:
     return tuple(Variable(known[0], "space", (i, i + 1)) for i in range(len(known[0].coordinates)))
 
 
-def _normal_derivative(target: Placeholder, normal: Variable, scheme: Any) -> Placeholder:
+def _normal_derivative(target: Placeholder, normal: Variable, scheme: Any, params: Any) -> Placeholder:
     d = len(normal.collocation.coordinates)
+    if params is not None:
+        raise JnoValueError(
+            "The normal derivative is made of partial derivatives; give params= to u.d(x), u.d(y), ... instead."
+        )
     if normal.dim != (0, d):
         raise JnoValueError(
             f"The normal derivative needs the whole normal, got its component {normal!r}; take n "
             "from domain.variable(tag, normals=True), or multiply u.d(x) by the component."
         )
     parts = [
-        differentiate(target, "partial", (Variable(normal.collocation, "space", (i, i + 1)),), scheme)
+        differentiate(target, "partial", (Variable(normal.collocation, "space", (i, i + 1)),), scheme, None)
         * Variable(normal.collocation, "normal", (i, i + 1))
         for i in range(d)
     ]

@@ -97,8 +97,8 @@ class Placeholder(Arithmetic, Reductions, Calculus, abc.ABC):
     def _index(self, index: Any) -> "Placeholder":
         return function.index(self, index)
 
-    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any) -> "Placeholder":
-        return derivative.differentiate(self, kind, variables, scheme)
+    def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any, params: Any) -> "Placeholder":
+        return derivative.differentiate(self, kind, variables, scheme, params)
 
     def _parameter_gradient(self, model: Any) -> "Placeholder":
         return parameter_gradient.gradient(self, model)

@@ -5,6 +5,7 @@ from typing import Literal, final
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from jno_core._custom_types import PyTree
 from jno_core._interfaces.mesh import MeshLocation
 
 Layout = Literal["shared", "instance", "point", "instance_point"]
@@ -31,10 +32,11 @@ class TensorData(eqx.Module):
 
 @final
 class DomainData(eqx.Module):
-    """All that a problem reads: point sets and attached arrays by name."""
+    """All that a problem reads: point sets and attached arrays by name, and what schemes prepared, with an instance axis."""
 
     points: dict[str, PointData]
     tensors: dict[str, TensorData]
+    operators: dict[str, PyTree] = eqx.field(default_factory=dict)
 
     @property
     def instances(self) -> int:

@@ -3,12 +3,14 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 from jno_core._custom_types import Columns, PRNGKey, PyTree
+from jno_core._interfaces.domain_data import PointData
 from jno_core._interfaces.mesh import MeshLocation
 
 RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian"]
@@ -69,12 +71,21 @@ class Support(eqx.Module):
     tag: str = eqx.field(static=True)
     location: MeshLocation | None = eqx.field(static=True, default=None)
 
+    @classmethod
+    def on_host(cls, points: PointData, instance: int, names: tuple[str, ...], tag: str) -> "Support":
+        """The points of one instance, in host memory, at their first time."""
+        space = np.asarray(points.points[instance])
+        time = np.full((len(space), 1), np.asarray(points.times)[0], space.dtype)
+        columns: Any = (*(space[:, i : i + 1] for i in range(space.shape[1])), time)
+        return cls(columns, names, space.shape[1], tag, points.location)
+
 
 @final
 class Field(eqx.Module):
     """The target of a request set, offered in two ways; the one a scheme does not touch costs nothing.
 
-    - `at(columns, aligned)`: the target as a function of the coordinates. Batched: columns `(m, 1)` give `(m, *c)`.
+    - `at(columns, aligned, location=None)`: the target as a function of the coordinates. Batched: columns `(m, 1)` give
+      `(m, *c)`. `location` tells which mesh nodes those columns are; a target with a mesh-based derivative in it needs it.
       `aligned` are the point-aligned arrays that the target reads besides the coordinates, leading axis `m`; a scheme
       that evaluates at a subset of rows cuts `Field.aligned` to the same rows. Pointwise: row i of the result belongs
       to row i of the columns.
@@ -83,7 +94,7 @@ class Field(eqx.Module):
       a key): there such a scheme gives what its draws have as their mean.
     """
 
-    at: Callable[[Columns, PyTree], Float[Array, "m *c"]] = eqx.field(static=True)
+    at: Callable[..., Float[Array, "m *c"]] = eqx.field(static=True)
     values: Callable[[], Float[Array, "n *c"]] = eqx.field(static=True)
     aligned: PyTree
     name: str = eqx.field(static=True, default="")
@@ -145,11 +156,22 @@ class AbstractScheme(eqx.Module):
 
     @abc.abstractmethod
     def default_params(self, request: DerivativeRequest, where: Support, key: PRNGKey | None = None) -> PyTree:
-        """Parameters (stencils, learned corrections) that the user may override or train; `{}` when there are none."""
+        """Parameters of one operator (stencil weights, learned corrections) that the user may inspect, override, share among
+        operators or train: a PyTree of arrays, `{}` when there are none.
+
+        Called on the host like `prepare`. Its structure and shapes must follow from the request and from `where`.
+        """
 
     @abc.abstractmethod
     def prepare(self, requests: tuple[DerivativeRequest, ...], where: Support) -> PyTree:
-        """What is computed once per problem on the host (stencil weights, wavenumbers); `None` when nothing is."""
+        """What is computed once per problem on the host, such as the neighbours of each node: a PyTree of arrays, `None` when
+        there is nothing.
+
+        `where` holds concrete arrays, and `requests` is everything that the problem asks of this scheme there. The result
+        reaches `apply` as run-time data, so that other values of the same shapes compile nothing anew.
+
+        Raises `PluginCapabilityError` for points that do not suit the scheme.
+        """
 
     @abc.abstractmethod
     def apply(
@@ -157,10 +179,11 @@ class AbstractScheme(eqx.Module):
         requests: tuple[DerivativeRequest, ...],
         field: Field,
         where: Support,
-        params: PyTree,
+        params: tuple[PyTree, ...],
         prepared: PyTree,
     ) -> tuple[Float[Array, "n *s"], ...]:
         """The requested derivatives, in the order of `requests`, in the shapes that `DerivativeRequest` states.
 
-        Pure and traceable: runs under `jit`, `vmap` and reverse-mode differentiation in the parameters.
+        `params` are those of each request, `prepared` what `prepare` gave for these requests and perhaps others. Pure and
+        traceable: runs under `jit`, `vmap` and reverse-mode differentiation in the parameters.
         """

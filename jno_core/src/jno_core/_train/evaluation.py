@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array
 
-from jno_core._compile import Program, all_values, instance_count, share
+from jno_core._compile import Program, all_values, instance_count, share, with_operators
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, TensorTag, Variable, walk
@@ -30,7 +30,8 @@ class Evaluator:
         program = self.program
         if domain is not None:
             _check_time(program.roots, domain)
-        data = DomainData({}, {}) if domain is None else domain.data(program.collocations, program.tensors)
+        given = DomainData({}, {}) if domain is None else domain.data(program.collocations, program.tensors)
+        data = with_operators(program, given)
         steps = _steps(data.times, min_consecutive)
         modules = [m.module if key is not None else eqx.nn.inference_mode(m.module) for m in program.models.values()]
         arrays, static = eqx.partition(modules, eqx.is_array)

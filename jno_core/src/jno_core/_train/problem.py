@@ -5,7 +5,7 @@ from typing import Any, final
 
 import jax.numpy as jnp
 
-from jno_core._compile import Program
+from jno_core._compile import Program, with_operators
 from jno_core._domain import Domain
 from jno_core._graph import Balance, BalancedWeight, Model, Placeholder, Tracker, walk
 from jno_core._graph.variable import Variable
@@ -49,7 +49,7 @@ class Problem:
 
     def data(self) -> DomainData:
         """The arrays that the problem reads."""
-        return self.domain.data(self.program.collocations, self.program.tensors)
+        return with_operators(self.program, self.domain.data(self.program.collocations, self.program.tensors))
 
 
 def _checked_list(expressions: Any) -> tuple[Placeholder, ...]:

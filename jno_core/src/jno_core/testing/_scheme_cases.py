@@ -69,7 +69,7 @@ def apply(
 ) -> tuple[Array, ...]:
     """The scheme's answer with its default parameters; it is prepared for the requests unless `prepared` is given."""
     prepared = scheme.prepare(requests, where) if prepared is None else prepared
-    params = jax.tree.map(jnp.asarray, scheme.default_params(requests[-1], where))
+    params = tuple(jax.tree.map(jnp.asarray, scheme.default_params(request, where)) for request in requests)
     return scheme.apply(requests, field, where, params, prepared)
 
 
