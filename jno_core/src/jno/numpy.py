@@ -103,6 +103,16 @@ def symgrad(target: Any, variables: Any, scheme: Any = None, params: Any = None)
     return _FunctionCall(_symmetric_part, (j,), "symgrad")
 
 
+def integrate(target: Any, var: Any = None, *, order: int | None = None) -> Any:
+    """The integral of a scalar field over its region, for each point of `var`, or over the time `var`; see `u.integrate`."""
+    return _expression(target).integrate(var, order=order)
+
+
+def biharmonic(target: Any, variables: Any = None, scheme: Any = None) -> Any:
+    """The Laplacian of the Laplacian over the variables (all space coordinates by default), per component."""
+    return laplacian(laplacian(target, variables, scheme), variables, scheme)
+
+
 def function(fn: Callable[..., Any], args: Any = (), name: str = "", reduces_axis: int | None = None) -> Any:
     """Any JAX function of expressions as an expression; it sees the arrays of one instance.
 

@@ -4,6 +4,7 @@ Row i of the target depends on row i of the columns only. A tangent of ones in o
 that axis at once, and what is propagated are the derivatives at all points.
 """
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jno_core import Field
+from jno_core import DerivativeRequest, Field, Support
 from jno_core.errors import PluginCapabilityError
 from jno_core.pointwise import obstacle_in
 from jno_plugin_ad._planner import Columns, Derivatives, Route
@@ -51,18 +52,28 @@ class Traced(NamedTuple):
         return math.prod(self.jaxpr.out_avals[0].shape[1:])
 
 
-def trace(field: Field, columns: Columns) -> Traced:
+def trace(field: Field, where: Support, requests: Iterable[DerivativeRequest]) -> Traced:
     """The target's jaxpr.
 
     Raises `PluginCapabilityError` unless row i of `field.at` depends on row i of the columns and of the aligned arrays
-    only, naming the field, the primitive and the line where points are mixed.
+    only, naming the field, the primitive and the line where points are mixed. A difference on a mesh may be part of a
+    target that is differentiated in time alone: all nodes move in time together, and stay where they are.
     """
+    columns = where.columns
     leaves, structure = jax.tree.flatten(field.aligned)
 
-    def target(columns: Columns, *leaves: Array) -> Float[Array, "n *c"]:
-        return field.at(columns, jax.tree.unflatten(structure, leaves))
+    def target(columns: Columns, *leaves: Array, nodal: bool = False) -> Float[Array, "n *c"]:
+        aligned = jax.tree.unflatten(structure, leaves)
+        return field.at(columns, aligned, where.location) if nodal else field.at(columns, aligned)
 
-    jaxpr = jax.make_jaxpr(target)(columns, *leaves)
+    try:
+        jaxpr = jax.make_jaxpr(target)(columns, *leaves)
+    except PluginCapabilityError:
+        # Only a scheme within the target raises this: it found no mesh at points that may be anywhere.
+        if where.location is None or any(axis < where.space for request in requests for axis in request.axes):
+            raise
+        nodal = jax.make_jaxpr(functools.partial(target, nodal=True))(columns, *leaves)
+        return Traced(nodal, columns, tuple(leaves))
     found = obstacle_in(jaxpr)
     if found is not None:
         at = f" ({found.line})" if found.line else ""

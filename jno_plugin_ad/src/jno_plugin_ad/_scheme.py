@@ -160,7 +160,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
         value = None
         for modes, members in self._groups(requests, field, where).items():
             if modes is None:
-                traced = trace(field, where.columns)
+                traced = trace(field, where, members)
                 streams, chosen = self._plan(members, traced, field)
                 draw = None if field.key is None else Draw(self.samples, jax.random.fold_in(field.key, self.stream))
                 derivatives = propagate(traced, chosen, draw)
@@ -181,7 +181,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
         fallbacks: Counter[str] = Counter()
         for modes, members in self._groups(requests, field, where).items():
             if modes is None:
-                traced = trace(field, where.columns)
+                traced = trace(field, where, members)
                 _, chosen = self._plan(members, traced, field)
                 draw = None if field.key is None else Draw(self.samples, field.key)
                 jax.eval_shape(functools.partial(propagate, traced, chosen, draw, fallbacks))

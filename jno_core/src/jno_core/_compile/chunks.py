@@ -137,7 +137,8 @@ def _rows(data: DomainData, name: str) -> PyTree:
     """What has one row for each point of a point set, along the second axis."""
     p = data.points[name]
     aligned = [t.value for t in data.tensors.values() if t.collocation == name]
-    return [p.points, *([] if p.normals is None else [p.normals]), *aligned]
+    own = [x for x in (p.points, p.normals, p.weights) if x is not None]
+    return [*own, *aligned]
 
 
 def _without_mesh(data: DomainData, name: str) -> DomainData:

@@ -31,6 +31,8 @@ def instance_at(data: DomainData, time: Int[Array, ""] | int) -> Instance:
         n, d = p.points.shape
         columns[name] = (*(p.points[:, i : i + 1] for i in range(d)), jnp.full((n, 1), t))
         aligned[name] = {} if p.normals is None else {"normals": p.normals}
+        if p.weights is not None:
+            aligned[name]["weights"] = p.weights[:, None]
     for tag, tensor in data.tensors.items():
         if tensor.collocation is not None:
             aligned[tensor.collocation][f"tensor {tag}"] = tensor.value

@@ -9,7 +9,16 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import final
 
-from jno_core._graph import AbstractDerivative, Collocation, Hessian, Jacobian, NetworkGradient, Placeholder
+from jno_core._graph import (
+    AbstractDerivative,
+    Collocation,
+    Hessian,
+    Jacobian,
+    KernelIntegral,
+    NetworkGradient,
+    Placeholder,
+    TimeIntegral,
+)
 from jno_core._graph.operator_params import OperatorParams
 from jno_core._graph.scheme_choice import SchemeChoice
 from jno_core._graph.walk import Interner
@@ -64,9 +73,11 @@ def visible(roots: Iterable[Placeholder]) -> Iterator[Placeholder]:
 
 
 def opened(node: Placeholder) -> tuple[Placeholder, ...]:
-    """The children that are evaluated where the node stands; a differentiated target is evaluated by its scheme instead."""
+    """The children that are evaluated where the node stands; a target or integrand is evaluated in scopes of its own."""
     if isinstance(node, AbstractDerivative | NetworkGradient):
         return ()
+    if isinstance(node, KernelIntegral | TimeIntegral):
+        return node.children()[1:]
     return node.children()
 
 

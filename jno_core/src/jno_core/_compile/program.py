@@ -11,12 +11,14 @@ from jno_core._graph import (
     BalancedWeight,
     Collocation,
     FunctionCall,
+    KernelIntegral,
     Model,
     ModelCall,
     NetworkGradient,
     Noise,
     Placeholder,
     TensorTag,
+    TimeIntegral,
     walk,
 )
 from jno_core._graph.operator_params import OperatorParams
@@ -112,7 +114,11 @@ class Program:
                 continue
             seen.add(key)
             yield current
-            pending.extend((node.target,) for node in visible(current) if isinstance(node, NetworkGradient))
+            for node in visible(current):
+                if isinstance(node, NetworkGradient):
+                    pending.append((node.target,))
+                elif isinstance(node, KernelIntegral | TimeIntegral):
+                    pending.append((node.integrand,))
             pending.extend((demand.target,) for demand in self.plan(current).demands.values())
 
     def plan(self, roots: tuple[Placeholder, ...]) -> Plan:

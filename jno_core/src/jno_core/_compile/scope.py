@@ -17,23 +17,18 @@ from jno_core._compile.plan import VALUE, GroupKey, Plan, opened
 from jno_core._compile.program import Program
 from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._graph import (
-    OPERATORS,
     AbstractDerivative,
     Balance,
-    BalancedWeight,
-    BinaryOp,
     Collocation,
-    FunctionCall,
-    Index,
-    Literal,
+    KernelIntegral,
     Model,
-    ModelCall,
     NetworkGradient,
     Noise,
     Placeholder,
     TensorTag,
-    Tracker,
+    TimeIntegral,
     Variable,
+    walk,
 )
 from jno_core._graph.operator_params import OperatorParams
 from jno_core._interfaces import DerivativeRequest, Field, MeshLocation, Support
@@ -116,6 +111,35 @@ class Scope:
         instance = dataclasses.replace(instance, locations={**self.instance.locations, collocation: location})
         nested = Scope(self.program, (target,), instance, self.modules, self.weights, self.key, (self, collocation))
         return nested._plain_value(target)
+
+    def at_pair(self, node: KernelIntegral, row: Columns, aligned: PyTree) -> Any:
+        """The integrand of a kernel at one outer point, of which the columns hold one row, and all points of the rule."""
+        rule, dummy, outer = node.weight.collocation.name, node.dummy.name, node.outer.name
+        columns, arrays = self.instance.columns, self.instance.aligned
+        n = columns[rule][0].shape[0]
+        repeated = jax.tree.map(lambda x: jnp.broadcast_to(x[None], (n, *x.shape)), (row, aligned))
+        moved = {dummy: columns[rule], outer: repeated[0]}
+        beside = {dummy: arrays[rule], outer: repeated[1]}
+        locations = {dummy: self.instance.locations[rule], outer: None}
+        instance = dataclasses.replace(
+            self.instance,
+            columns={**columns, **moved},
+            aligned={**arrays, **beside},
+            locations={**self.instance.locations, **locations},
+        )
+        return self._within(instance, node.integrand)
+
+    def at_time(self, node: TimeIntegral, time: Any) -> Any:
+        """The integrand with the time of every point set that has more than one replaced."""
+        sets = {c.name: c for c in self.program.collocations if c.domain is node.time.domain and c.times > 1}
+        columns = {
+            name: (*c[:-1], jnp.full_like(c[-1], time)) if name in sets else c
+            for name, c in self.instance.columns.items()
+        }
+        return self._within(dataclasses.replace(self.instance, columns=columns), node.integrand)
+
+    def _within(self, instance: Instance, root: Placeholder) -> Any:
+        return Scope(self.program, (root,), instance, self.modules, self.weights, self.key).evaluate(root)
 
     def with_module(self, target: Placeholder, model: Model, module: PyTree) -> Any:
         """The target with other stored parameters in one model."""
@@ -227,10 +251,22 @@ class Scope:
         return Field(
             at=lambda columns, aligned, location=None: self.moved(target, name, columns, aligned, location),
             values=lambda: self._aside((target,))._plain_value(target),
-            aligned=self.instance.aligned[name],
+            aligned=self._read_by(target, group.collocation),
             name=repr(target),
             key=None if self.key is None else jax.random.fold_in(self.key, _SCHEME_STREAM + group.target),
         )
+
+    def _read_by(self, target: Placeholder, collocation: Collocation) -> dict[str, Any]:
+        """The point-aligned arrays of a point set that a target reads."""
+        read: set[str] = set()
+        for node in walk.nodes([target]):
+            if isinstance(node, Variable) and node.axis in ("normal", "weight"):
+                read.add(f"{node.axis}s")
+            elif isinstance(node, TensorTag) and node.collocation is collocation:
+                read.add(f"tensor {node.tag}")
+            elif isinstance(node, Noise):
+                read.add(f"noise {self.program.stream(node)}")
+        return {name: array for name, array in self.instance.aligned[collocation.name].items() if name in read}
 
     def _settle(self, target: Placeholder, collocation: str) -> None:
         """Evaluate what does not vary with the points here, so that the scheme's own trace finds it done."""
@@ -259,85 +295,5 @@ class Scope:
 
 @functools.singledispatch
 def evaluate_node(node: Placeholder, scope: Scope) -> Any:
-    """The value of a node whose opened children have been evaluated. One rule per node class."""
+    """The value of a node whose opened children have been evaluated. The rules are in `rules`."""
     raise TypeError(f"There is no lowering rule for {type(node).__name__}.")
-
-
-@evaluate_node.register
-def _(node: Literal, scope: Scope) -> Any:
-    del scope
-    return node.value if isinstance(node.value, bool | int | float | complex) else jnp.asarray(node.value)
-
-
-@evaluate_node.register
-def _(node: Variable, scope: Scope) -> Any:
-    name = node.collocation.name
-    if node.axis == "normal":
-        return scope.instance.aligned[name]["normals"][:, node.dim[0] : node.dim[1]]
-    return scope.instance.columns[name][node.column]
-
-
-@evaluate_node.register
-def _(node: TensorTag, scope: Scope) -> Any:
-    if node.collocation is not None:
-        return scope.instance.aligned[node.collocation.name][f"tensor {node.tag}"]
-    return scope.instance.tensors[node.tag]
-
-
-@evaluate_node.register
-def _(node: BinaryOp, scope: Scope) -> Any:
-    return OPERATORS[node.op](*scope.values(node.children()))
-
-
-@evaluate_node.register
-def _(node: Index, scope: Scope) -> Any:
-    return scope.value(node.target)[node.index]
-
-
-@evaluate_node.register
-def _(node: FunctionCall, scope: Scope) -> Any:
-    options = dict(node.options)
-    if node.takes_key:
-        options["key"] = scope.stream(node)
-    return node.fn(*node.fill(scope.values(node.children())), **options)
-
-
-@evaluate_node.register
-def _(node: ModelCall, scope: Scope) -> Any:
-    return node.evaluate(scope.effective(node.model), scope.values(node.args), scope.stream(node))
-
-
-@evaluate_node.register
-def _(node: AbstractDerivative, scope: Scope) -> Any:
-    return scope.demand(node)
-
-
-@evaluate_node.register
-def _(node: Tracker, scope: Scope) -> Any:
-    return scope.value(node.expr)
-
-
-@evaluate_node.register
-def _(node: Noise, scope: Scope) -> Any:
-    return scope.instance.aligned[scope.program.home(node).name][f"noise {scope.program.stream(node)}"]
-
-
-@evaluate_node.register
-def _(node: BalancedWeight, scope: Scope) -> Any:
-    return jax.lax.stop_gradient(scope.weights[node.balance][node.position])
-
-
-@evaluate_node.register
-def _(node: NetworkGradient, scope: Scope) -> Any:
-    stored = scope.modules[node.model]
-    vector = node.selection.vector(stored)
-
-    def value(p: jax.Array) -> jax.Array:
-        return scope.with_module(node.target, node.model, node.selection.insert(stored, p))
-
-    if node.target.aval.ndim == 0:
-        return jax.grad(value)(vector)
-    jacobian = scope.row_jacobians(node, vector)
-    if jacobian is None:
-        jacobian = jax.jacfwd(value)(vector)
-    return jacobian[:, 0] if node.target.aval.ndim == 2 and node.target.aval.shape[1] == 1 else jacobian

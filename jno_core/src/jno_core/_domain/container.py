@@ -27,6 +27,7 @@ class Domain:
         self._time = time if isinstance(time, TimeGrid) else TimeGrid.from_user(time)
         self._instances = instances
         self._drawn: dict[str, tuple[Collocation, PointData]] = {}
+        self._rules: dict[str, tuple[Collocation, PointData]] = {}
         self._tensors: dict[str, tuple[TensorTag, TensorData]] = {}
 
     @property
@@ -123,6 +124,10 @@ class Domain:
 
     __rmul__ = __mul__
 
+    def rule(self, collocation: Collocation, order: int | None) -> Collocation:
+        """The points and weights of an integral over the region of a point set, by the vertex rule or a Gauss rule."""
+        return self._rule(collocation, "vertex" if order is None else order)[0]
+
     def points(self, variable: Variable) -> np.ndarray:
         """The points that a variable of this domain stands on: `(N, d)`, or `(B, N, d)` if instances have their own."""
         if not isinstance(variable, Variable):
@@ -173,6 +178,8 @@ class Domain:
 
     def _points_for(self, collocation: Collocation) -> tuple[str | None, PointData]:
         """The points for a point set of any domain, and under which name they are drawn here."""
+        if collocation.rule is not None:
+            return collocation.name, self._rule(collocation, collocation.rule)[1]
         own = self._drawn.get(collocation.name)
         same_tag = [(c, data) for c, data in reversed(self._drawn.values()) if c.tag == collocation.tag]
         if own is not None and own[0].tag == collocation.tag:
@@ -189,6 +196,21 @@ class Domain:
         streams = [sampling.generator(collocation.name)]
         data = sampling.draw(self._regions, collocation.tag, request, streams, self._time)
         return None, sampling.reversed_normals(data) if collocation.inward else data
+
+    def _rule(self, like: Collocation, rule: Any) -> tuple[Collocation, PointData]:
+        facing = " inwards" if like.inward else ""
+        name = f"{like.tag} by the {'vertex rule' if rule == 'vertex' else f'Gauss rule of order {rule}'}{facing}"
+        if name not in self._rules:
+            data = sampling.rule(self._regions, like.tag, None if rule == "vertex" else rule, self._time)
+            data = sampling.reversed_normals(data) if like.inward and data.normals is not None else data
+            names = like.coordinates
+            size, times = data.points.shape[1], data.times.shape[0]
+            kind = self._regions.kinds.get(like.tag, "initial")
+            self._rules[name] = (
+                Collocation(name, like.tag, kind, size, names, times, self._time.steady, self, like.inward, rule),
+                data,
+            )
+        return self._rules[name]
 
     def _draw(
         self, tag: str, sample: Any, exclude_boundary: bool, same_points: bool, normals: bool, reverse: bool

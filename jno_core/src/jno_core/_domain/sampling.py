@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from jno_core._domain.quadrature import quadrature
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph.arity import accepts
 from jno_core._graph.variable import default_float
@@ -81,6 +82,20 @@ def draw(
         jnp.asarray(times, dtype),
         None if normals is None else jnp.asarray(normals, dtype),
         location,
+    )
+
+
+def rule(regions: Regions, tag: str, order: int | None, time: TimeGrid) -> PointData:
+    """The points, weights and normals of an integral over a tag; see `quadrature`."""
+    initial = tag == "initial" and tag not in regions.kinds
+    found = quadrature(regions, "interior" if initial else tag, order)
+    dtype = default_float()
+    return PointData(
+        jnp.asarray(found.points, dtype)[None],
+        jnp.asarray(time.values[:1] if initial else time.values, dtype),
+        None if found.normals is None else jnp.asarray(found.normals, dtype)[None],
+        None if regions.mesh is None else MeshLocation(regions.mesh, found.nodes),
+        jnp.asarray(found.weights, dtype)[None],
     )
 
 

@@ -19,6 +19,7 @@ from jno_core._graph.function import (
     as_node as as_node,
     call as call,
 )
+from jno_core._graph.integral import KernelIntegral as KernelIntegral, TimeIntegral as TimeIntegral
 from jno_core._graph.model import (
     MaskedModel as MaskedModel,
     Model as Model,

@@ -20,6 +20,9 @@ class Calculus(abc.ABC):
     def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any, params: Any) -> Any: ...
 
     @abc.abstractmethod
+    def _integral(self, var: Any, order: int | None) -> Any: ...
+
+    @abc.abstractmethod
     def _parameter_gradient(self, model: Any) -> Any: ...
 
     @abc.abstractmethod
@@ -62,6 +65,24 @@ class Calculus(abc.ABC):
         if len(targets) == 1 and _is_parameterised(targets[0]):
             return self._parameter_gradient(targets[0])
         return self._derivative("gradient", targets, scheme, params)
+
+    def integrate(self, var: Any = None, *, order: int | None = None) -> Any:
+        """The integral of a scalar field: over a region, over a region for each outer point, or over time.
+
+        - `e.integrate()`: over the region whose variables `e` reads, `()` per instance. The tag's kind decides between
+          volume and boundary (with the facets' own normals). A domain must have a mesh.
+        - `e.integrate(x)`: `(N, 1)`. `x` belongs to the outer points; the integral is over the region of the other
+          variables, which come from a `domain.variable(tag)` call of their own. For Fredholm kernels such as
+          `jno.numpy.exp(x * s).integrate(x)`.
+        - `e.integrate(t)`: over the domain's time steps by the trapezoidal rule, in the shape of `e`. After `integrate()`
+          it gives the space-time integral.
+
+        `order=None` is the vertex rule on the mesh nodes, whatever points `e` was sampled on; an integer chooses Gauss
+        rules that are exact for polynomials of that degree in each cell or facet.
+
+        Raises `JnoValueError` for a vector field, without a region or a mesh, or in time on a steady domain.
+        """
+        return self._integral(var, order)
 
     def tracker(self, interval: int = 1, reduce: Callable[[Any], Any] | None = None) -> Any:
         """Record this expression every `interval` epochs without training on it; see `Tracker`."""

@@ -100,6 +100,9 @@ class Placeholder(Arithmetic, Reductions, Calculus, abc.ABC):
     def _derivative(self, kind: RequestKind, variables: tuple[Any, ...], scheme: Any, params: Any) -> "Placeholder":
         return derivative.differentiate(self, kind, variables, scheme, params)
 
+    def _integral(self, var: Any, order: int | None) -> "Placeholder":
+        return integral.integrate(self, var, order)
+
     def _parameter_gradient(self, model: Any) -> "Placeholder":
         return parameter_gradient.gradient(self, model)
 
@@ -111,6 +114,7 @@ class Placeholder(Arithmetic, Reductions, Calculus, abc.ABC):
 from jno_core._graph import (  # noqa: E402
     derivative,
     function,
+    integral,
     parameter_gradient,
     printing,
     rebinding,

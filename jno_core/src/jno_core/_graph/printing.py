@@ -12,6 +12,7 @@ from typing import Any, final
 from jno_core._graph.balanced import BalancedWeight
 from jno_core._graph.derivative import AbstractDerivative, Hessian, Jacobian
 from jno_core._graph.function import BinaryOp, FunctionCall, Index, Literal
+from jno_core._graph.integral import KernelIntegral, TimeIntegral
 from jno_core._graph.model import ModelCall
 from jno_core._graph.noise import Noise
 from jno_core._graph.parameter_gradient import NetworkGradient
@@ -110,6 +111,10 @@ def head(node: Placeholder) -> str:
         return repr(node.model)
     if isinstance(node, NetworkGradient):
         return f"gradient in the parameters of {node.model!r}"
+    if isinstance(node, KernelIntegral):
+        return f"integral over {node.dummy.tag!r} for each point of {node.outer.name!r}"
+    if isinstance(node, TimeIntegral):
+        return "integral over time"
     if isinstance(node, Tracker):
         return f"tracker every {node.interval}"
     return to_text(node)
@@ -265,6 +270,20 @@ def _(node: NetworkGradient, writer: _Writer, depth: int) -> tuple[str, int]:
     name = writer.word(repr(node.model))
     nabla = rf"\nabla_{{{name}}} " if writer.latex else f"∇[{name}]"
     return nabla + writer.write(node.target, _ATOM, depth), _UNARY
+
+
+def _integral(writer: _Writer, integrand: str, over: str) -> str:
+    return rf"\int {integrand}\, d\text{{{over}}}" if writer.latex else f"∫ {integrand} d{over}"
+
+
+@_parts.register
+def _(node: KernelIntegral, writer: _Writer, depth: int) -> tuple[str, int]:
+    return _integral(writer, writer.write(node.integrand, _UNARY, depth), node.dummy.tag), _UNARY
+
+
+@_parts.register
+def _(node: TimeIntegral, writer: _Writer, depth: int) -> tuple[str, int]:
+    return _integral(writer, writer.write(node.integrand, _UNARY, depth), "t"), _UNARY
 
 
 @_parts.register

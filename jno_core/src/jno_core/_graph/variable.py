@@ -24,6 +24,7 @@ class Collocation:
     - `steady`: whether the domain has no time axis (time is then the constant 1).
     - `domain`: the domain that owns the points.
     - `inward`: whether its normals were turned around.
+    - `rule`: of a point set that is an integration rule the order, `"vertex"` or that of a Gauss rule; else `None`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Collocation:
     steady: bool
     domain: Any
     inward: bool = False
+    rule: int | Literal["vertex"] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,11 +49,12 @@ class Collocation:
 class Variable(Placeholder):
     """An independent variable: a coordinate `(N, 1)`, the time `(N, 1)`, or a normal `(N, 1)` or `(N, d)`.
 
-    Made by `domain.variable(...)`. `axis` is `"space"`, `"time"` or `"normal"`; `dim` are the first and last column plus one.
+    Made by `domain.variable(...)`, and by integrals, whose points have weights `(N, 1)`. `axis` tells which it is; `dim`
+    are the first and last column plus one.
     """
 
     collocation: Collocation
-    axis: Literal["space", "time", "normal"]
+    axis: Literal["space", "time", "normal", "weight"]
     dim: tuple[int, int]
 
     def children(self) -> tuple[Placeholder, ...]:
@@ -85,8 +88,8 @@ class Variable(Placeholder):
     @property
     def symbol(self) -> str:
         """How the variable is written: `x`, `t`, `n_x`, `n`."""
-        if self.axis == "time":
-            return "t"
+        if self.axis in ("time", "weight"):
+            return self.axis[0]
         if self.axis == "normal":
             return "n" if self.dim[1] - self.dim[0] > 1 else f"n_{self.collocation.coordinates[self.dim[0]]}"
         return self.collocation.coordinates[self.dim[0]]

@@ -13,12 +13,15 @@ Layout = Literal["shared", "instance", "point", "instance_point"]
 
 @final
 class PointData(eqx.Module):
-    """One point set: `points (B or 1, N, d)`, `times (T,)`, `normals (B or 1, N, d)` if it lies on a boundary."""
+    """One point set: `points (B or 1, N, d)`, `times (T,)`, `normals (B or 1, N, d)` if it lies on a boundary,
+    `weights (B or 1, N)` if it is an integration rule.
+    """
 
     points: Float[Array, "b n d"]
     times: Float[Array, " t"]
     normals: Float[Array, "b n d"] | None = None
     location: MeshLocation | None = eqx.field(static=True, default=None)
+    weights: Float[Array, "b n"] | None = None
 
 
 @final

@@ -1,0 +1,126 @@
+"""The value of each kind of node, given those of its children: one rule per class."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jno_core._compile.scope import Scope, evaluate_node
+from jno_core._graph import (
+    OPERATORS,
+    AbstractDerivative,
+    BalancedWeight,
+    BinaryOp,
+    FunctionCall,
+    Index,
+    KernelIntegral,
+    Literal,
+    ModelCall,
+    NetworkGradient,
+    Noise,
+    TensorTag,
+    TimeIntegral,
+    Tracker,
+    Variable,
+)
+
+
+@evaluate_node.register
+def _(node: Literal, scope: Scope) -> Any:
+    del scope
+    return node.value if isinstance(node.value, bool | int | float | complex) else jnp.asarray(node.value)
+
+
+@evaluate_node.register
+def _(node: Variable, scope: Scope) -> Any:
+    name = node.collocation.name
+    if node.axis == "normal":
+        return scope.instance.aligned[name]["normals"][:, node.dim[0] : node.dim[1]]
+    if node.axis == "weight":
+        return scope.instance.aligned[name]["weights"]
+    return scope.instance.columns[name][node.column]
+
+
+@evaluate_node.register
+def _(node: TensorTag, scope: Scope) -> Any:
+    if node.collocation is not None:
+        return scope.instance.aligned[node.collocation.name][f"tensor {node.tag}"]
+    return scope.instance.tensors[node.tag]
+
+
+@evaluate_node.register
+def _(node: BinaryOp, scope: Scope) -> Any:
+    return OPERATORS[node.op](*scope.values(node.children()))
+
+
+@evaluate_node.register
+def _(node: Index, scope: Scope) -> Any:
+    return scope.value(node.target)[node.index]
+
+
+@evaluate_node.register
+def _(node: FunctionCall, scope: Scope) -> Any:
+    options = dict(node.options)
+    if node.takes_key:
+        options["key"] = scope.stream(node)
+    return node.fn(*node.fill(scope.values(node.children())), **options)
+
+
+@evaluate_node.register
+def _(node: ModelCall, scope: Scope) -> Any:
+    return node.evaluate(scope.effective(node.model), scope.values(node.args), scope.stream(node))
+
+
+@evaluate_node.register
+def _(node: AbstractDerivative, scope: Scope) -> Any:
+    return scope.demand(node)
+
+
+@evaluate_node.register
+def _(node: Tracker, scope: Scope) -> Any:
+    return scope.value(node.expr)
+
+
+@evaluate_node.register
+def _(node: Noise, scope: Scope) -> Any:
+    return scope.instance.aligned[scope.program.home(node).name][f"noise {scope.program.stream(node)}"]
+
+
+@evaluate_node.register
+def _(node: BalancedWeight, scope: Scope) -> Any:
+    return jax.lax.stop_gradient(scope.weights[node.balance][node.position])
+
+
+@evaluate_node.register
+def _(node: KernelIntegral, scope: Scope) -> Any:
+    name = node.outer.name
+    columns, aligned = scope.instance.columns[name], scope.instance.aligned[name]
+    values = jax.vmap(lambda row, beside: scope.at_pair(node, row, beside))(columns, aligned)
+    return values.reshape(values.shape[0], -1) @ scope.value(node.weight)
+
+
+@evaluate_node.register
+def _(node: TimeIntegral, scope: Scope) -> Any:
+    times = np.asarray(node.time.domain.times)
+    weights = np.zeros(len(times))
+    weights[1:] += np.diff(times) / 2
+    weights[:-1] += np.diff(times) / 2
+    values = jax.vmap(lambda time: scope.at_time(node, time))(jnp.asarray(times, scope.value(node.time).dtype))
+    return jnp.tensordot(jnp.asarray(weights, values.dtype), values, axes=1)
+
+
+@evaluate_node.register
+def _(node: NetworkGradient, scope: Scope) -> Any:
+    stored = scope.modules[node.model]
+    vector = node.selection.vector(stored)
+
+    def value(p: jax.Array) -> jax.Array:
+        return scope.with_module(node.target, node.model, node.selection.insert(stored, p))
+
+    if node.target.aval.ndim == 0:
+        return jax.grad(value)(vector)
+    jacobian = scope.row_jacobians(node, vector)
+    if jacobian is None:
+        jacobian = jax.jacfwd(value)(vector)
+    return jacobian[:, 0] if node.target.aval.ndim == 2 and node.target.aval.shape[1] == 1 else jacobian
