@@ -82,7 +82,8 @@ def concrete(cls):
 
 def test_every_kind_of_node_is_among_those_tested(problem):
     present = {type(node) for root in kinds(problem) for node in walk.nodes([root])}
-    assert present == set(concrete(Placeholder))
+    # Integrals need a mesh and a time axis; see test_integrals.
+    assert present == set(concrete(Placeholder)) - {_graph.KernelIntegral, _graph.TimeIntegral}
     assert {cls.__name__ for cls in present} <= set(dir(_graph))
 
 

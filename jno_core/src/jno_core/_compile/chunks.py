@@ -26,9 +26,7 @@ from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._graph import BalancedWeight, FunctionCall, Model, Noise, Placeholder, walk
 from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
-from jno_core._pointwise.axis import PointAxis, shape_of
-from jno_core._pointwise.rules import RULES
-from jno_core.pointwise import obstacle_in
+from jno_core.pointwise import rowwise
 
 WORKING_SET = 8 * 2**20
 """Bytes that all intermediate values of one part take: about the share of one core in a last-level cache."""
@@ -187,12 +185,7 @@ def _divisible(
 ) -> tuple[tuple[FunctionCall, ...], int]:
     """Those reductions whose rows belong to single points, and the bytes of intermediate values for each point."""
     instance = instance_at(first_instance(_without_mesh(data, name)), 0)
-    # With another number of rows than there are points, constants that have one row for each point do not fit.
-    rows = data.points[name].points.shape[1] + 1
-    columns, aligned = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), (instance.columns[name], instance.aligned[name])
-    )
-
+    columns, aligned = instance.columns[name], instance.aligned[name]
     # Dropout is drawn for each part anew; without a key it is off.
     modules = {model: eqx.nn.inference_mode(module) for model, module in modules.items()}
 
@@ -203,41 +196,13 @@ def _divisible(
             scope = Scope(program, targets, instance, modules, {}, None)
             return [scope.moved(target, name, columns, aligned, instance.locations[name]) for target in targets]
 
-        try:
-            closed = jax.make_jaxpr(share(values))(columns, aligned)
-        except Exception:  # noqa: BLE001 -- foreign code that cannot do with other rows; on all of them it may be right.
-            return None
-        return closed if obstacle_in(closed) is None and _rows_alike(closed.jaxpr, rows) else None
+        return rowwise(share(values), columns, aligned)
 
     found = traced(reductions)
     if found is None:
         reductions = tuple(r for r in reductions if traced([r]) is not None)
         found = traced(reductions)
-    return reductions, 0 if found is None else _bytes(found.jaxpr) // rows
-
-
-def _rows_alike(jaxpr: jex.Jaxpr, rows: int) -> bool:
-    """Whether all rows are treated alike: no result lacks the rows, and none is made with numbers of rows (`arange(n)`).
-
-    What does not depend on the points may repeat one value for each row. Rules for dependent values tell which primitives
-    keep it so.
-    """
-    dependent = set(jaxpr.invars)
-    for equation in jaxpr.eqns:
-        if any(not isinstance(atom, jex.Literal) and atom in dependent for atom in equation.invars):
-            dependent.update(equation.outvars)
-        elif any(rows in shape_of(out) for out in equation.outvars) and not _repeats(equation, rows):
-            return False
-    return all(shape_of(atom)[:1] == (rows,) for atom in jaxpr.outvars)
-
-
-def _repeats(equation: jex.JaxprEqn, rows: int) -> bool:
-    """Whether an equation whose operands repeat one value along each axis of this length has results that do so too."""
-    if equation.primitive.name == "broadcast_in_dim":
-        return True
-    rule = RULES.get(equation.primitive.name)
-    long = [(i, k) for i, x in enumerate(equation.invars) for k, size in enumerate(shape_of(x)) if size == rows]
-    return rule is not None and bool(long) and all(rule(equation, i, PointAxis(k, rows)) is not None for i, k in long)
+    return reductions, 0 if found is None else _bytes(found.jaxpr) // columns[0].shape[0]
 
 
 def _bytes(jaxpr: jex.Jaxpr) -> int:

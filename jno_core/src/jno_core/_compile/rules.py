@@ -1,12 +1,15 @@
 """The value of each kind of node, given those of its children: one rule per class."""
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jno_core._compile.data import Instance
 from jno_core._compile.scope import Scope, evaluate_node
+from jno_core._custom_types import Columns, PyTree
 from jno_core._graph import (
     OPERATORS,
     AbstractDerivative,
@@ -19,6 +22,7 @@ from jno_core._graph import (
     ModelCall,
     NetworkGradient,
     Noise,
+    Placeholder,
     TensorTag,
     TimeIntegral,
     Tracker,
@@ -96,7 +100,7 @@ def _(node: BalancedWeight, scope: Scope) -> Any:
 def _(node: KernelIntegral, scope: Scope) -> Any:
     name = node.outer.name
     columns, aligned = scope.instance.columns[name], scope.instance.aligned[name]
-    values = jax.vmap(lambda row, beside: scope.at_pair(node, row, beside))(columns, aligned)
+    values = jax.vmap(lambda row, beside: _at_pair(scope, node, row, beside))(columns, aligned)
     return values.reshape(values.shape[0], -1) @ scope.value(node.weight)
 
 
@@ -106,7 +110,7 @@ def _(node: TimeIntegral, scope: Scope) -> Any:
     weights = np.zeros(len(times))
     weights[1:] += np.diff(times) / 2
     weights[:-1] += np.diff(times) / 2
-    values = jax.vmap(lambda time: scope.at_time(node, time))(jnp.asarray(times, scope.value(node.time).dtype))
+    values = jax.vmap(lambda time: _at_time(scope, node, time))(jnp.asarray(times, scope.value(node.time).dtype))
     return jnp.tensordot(jnp.asarray(weights, values.dtype), values, axes=1)
 
 
@@ -124,3 +128,32 @@ def _(node: NetworkGradient, scope: Scope) -> Any:
     if jacobian is None:
         jacobian = jax.jacfwd(value)(vector)
     return jacobian[:, 0] if node.target.aval.ndim == 2 and node.target.aval.shape[1] == 1 else jacobian
+
+
+def _at_pair(scope: Scope, node: KernelIntegral, row: Columns, aligned: PyTree) -> Any:
+    """The integrand of a kernel at one outer point, of which the columns hold one row, and all points of the rule."""
+    rule, dummy, outer = node.weight.collocation.name, node.dummy.name, node.outer.name
+    instance = scope.instance
+    n = instance.columns[rule][0].shape[0]
+    columns, beside = jax.tree.map(lambda x: jnp.broadcast_to(x[None], (n, *x.shape)), (row, aligned))
+    moved = dataclasses.replace(
+        instance,
+        columns={**instance.columns, dummy: instance.columns[rule], outer: columns},
+        aligned={**instance.aligned, dummy: instance.aligned[rule], outer: beside},
+        locations={**instance.locations, dummy: instance.locations[rule], outer: None},
+    )
+    return _within(scope, moved, node.integrand)
+
+
+def _at_time(scope: Scope, node: TimeIntegral, time: Any) -> Any:
+    """The integrand with the time of every point set that has more than one replaced."""
+    moving = {c.name for c in scope.program.collocations if c.domain is node.time.domain and c.times > 1}
+    columns = {
+        name: (*c[:-1], jnp.full_like(c[-1], time)) if name in moving else c
+        for name, c in scope.instance.columns.items()
+    }
+    return _within(scope, dataclasses.replace(scope.instance, columns=columns), node.integrand)
+
+
+def _within(scope: Scope, instance: Instance, root: Placeholder) -> Any:
+    return Scope(scope.program, (root,), instance, scope.modules, scope.weights, scope.key).evaluate(root)

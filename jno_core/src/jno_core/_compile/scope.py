@@ -20,20 +20,18 @@ from jno_core._graph import (
     AbstractDerivative,
     Balance,
     Collocation,
-    KernelIntegral,
     Model,
     NetworkGradient,
     Noise,
     Placeholder,
     TensorTag,
-    TimeIntegral,
     Variable,
     walk,
 )
 from jno_core._graph.operator_params import OperatorParams
 from jno_core._interfaces import DerivativeRequest, Field, MeshLocation, Support
 from jno_core.errors import PluginCapabilityError
-from jno_core.pointwise import obstacle
+from jno_core.pointwise import rowwise
 
 # Beyond the stream numbers of nodes, which count up from zero.
 _SCHEME_STREAM = 2**30
@@ -112,35 +110,6 @@ class Scope:
         nested = Scope(self.program, (target,), instance, self.modules, self.weights, self.key, (self, collocation))
         return nested._plain_value(target)
 
-    def at_pair(self, node: KernelIntegral, row: Columns, aligned: PyTree) -> Any:
-        """The integrand of a kernel at one outer point, of which the columns hold one row, and all points of the rule."""
-        rule, dummy, outer = node.weight.collocation.name, node.dummy.name, node.outer.name
-        columns, arrays = self.instance.columns, self.instance.aligned
-        n = columns[rule][0].shape[0]
-        repeated = jax.tree.map(lambda x: jnp.broadcast_to(x[None], (n, *x.shape)), (row, aligned))
-        moved = {dummy: columns[rule], outer: repeated[0]}
-        beside = {dummy: arrays[rule], outer: repeated[1]}
-        locations = {dummy: self.instance.locations[rule], outer: None}
-        instance = dataclasses.replace(
-            self.instance,
-            columns={**columns, **moved},
-            aligned={**arrays, **beside},
-            locations={**self.instance.locations, **locations},
-        )
-        return self._within(instance, node.integrand)
-
-    def at_time(self, node: TimeIntegral, time: Any) -> Any:
-        """The integrand with the time of every point set that has more than one replaced."""
-        sets = {c.name: c for c in self.program.collocations if c.domain is node.time.domain and c.times > 1}
-        columns = {
-            name: (*c[:-1], jnp.full_like(c[-1], time)) if name in sets else c
-            for name, c in self.instance.columns.items()
-        }
-        return self._within(dataclasses.replace(self.instance, columns=columns), node.integrand)
-
-    def _within(self, instance: Instance, root: Placeholder) -> Any:
-        return Scope(self.program, (root,), instance, self.modules, self.weights, self.key).evaluate(root)
-
     def with_module(self, target: Placeholder, model: Model, module: PyTree) -> Any:
         """The target with other stored parameters in one model."""
         modules = {**self.modules, model: module}
@@ -163,7 +132,7 @@ class Scope:
             scope = Scope(self.program, (node.target,), self.instance, modules, self.weights, self.key)
             return scope.moved(node.target, name, columns, aligned, self.instance.locations[name])
 
-        if obstacle(lambda columns, aligned: rows(vector, columns, aligned), columns, aligned) is not None:
+        if rowwise(lambda columns, aligned: rows(vector, columns, aligned), columns, aligned) is None:
             return None
 
         def row(p: jax.Array, columns: Columns, aligned: PyTree) -> jax.Array:

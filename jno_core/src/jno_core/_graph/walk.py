@@ -7,8 +7,13 @@ from jno_core._graph.placeholder import Placeholder
 from jno_core._graph.variable import Collocation, TensorTag, Variable
 
 
-def nodes(roots: Iterable[Placeholder]) -> Iterator[Placeholder]:
-    """Every node below the roots once, parents before children, left to right. Deep graphs are fine."""
+def nodes(
+    roots: Iterable[Placeholder], closed: Callable[[Placeholder], bool] = lambda node: False
+) -> Iterator[Placeholder]:
+    """Every node below the roots once, parents before children, left to right. Deep graphs are fine.
+
+    What lies below a `closed` node is left out, unless it is reached another way.
+    """
     seen: set[Placeholder] = set()
     stack = list(reversed(list(roots)))
     while stack:
@@ -16,13 +21,16 @@ def nodes(roots: Iterable[Placeholder]) -> Iterator[Placeholder]:
         if node not in seen:
             seen.add(node)
             yield node
-            stack.extend(reversed(node.children()))
+            if not closed(node):
+                stack.extend(reversed(node.children()))
 
 
-def collocations(roots: Iterable[Placeholder]) -> tuple[Collocation, ...]:
-    """The point sets that the roots read, in the order of first appearance."""
+def collocations(
+    roots: Iterable[Placeholder], closed: Callable[[Placeholder], bool] = lambda node: False
+) -> tuple[Collocation, ...]:
+    """The point sets that the roots read, in the order of first appearance; `closed` as in `nodes`."""
     found: dict[Collocation, None] = {}
-    for node in nodes(roots):
+    for node in nodes(roots, closed):
         read = node.collocation if isinstance(node, Variable | TensorTag) else None
         if read is not None:
             found.setdefault(read)

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from jno_core._compile import Program, all_values, instance_count, share, with_operators
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
-from jno_core._graph import Balance, Placeholder, TensorTag, Variable, walk
+from jno_core._graph import Balance, Placeholder, TensorTag, TimeIntegral, Variable, walk
 from jno_core._interfaces import DomainData
 from jno_core.errors import JnoValueError
 
@@ -69,7 +69,9 @@ def _steps(times: int, min_consecutive: int | None) -> int:
 def _trimmed(value: Array, data: DomainData, root: Placeholder, steps: int) -> Array:
     collocations = [c.name for c in walk.collocations([root])]
     tensors = [n.tag for n in walk.nodes([root]) if isinstance(n, TensorTag)]
-    own_times = max((data.points[c].times.shape[0] for c in collocations), default=1)
+    # What is integrated over time has one value for all times.
+    in_time = walk.collocations([root], lambda node: isinstance(node, TimeIntegral))
+    own_times = max((data.points[c.name].times.shape[0] for c in in_time), default=1)
     if steps > 1 and own_times == 1:
         value = value[:, 0]
     if not collocations and not tensors:

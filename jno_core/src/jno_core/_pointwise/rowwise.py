@@ -1,0 +1,53 @@
+"""Functions that may be applied to any of the points, in any number."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.extend.core as jex
+
+from jno_core._pointwise.axis import PointAxis, shape_of
+from jno_core._pointwise.flow import obstacle_in
+from jno_core._pointwise.rules import RULES
+
+
+def rowwise(fn: Callable[..., Any], *arguments: Any) -> jex.ClosedJaxpr | None:
+    """The jaxpr of `fn` if some rows of `arguments` give those rows of the result, whichever and however many they are.
+
+    All arrays in `arguments` (PyTrees) count points in their leading axis. `None` if a row of a result depends on other rows,
+    or on how many there are, or meets a constant with a row of its own; and if `fn` cannot be traced at another number of
+    rows. The jaxpr is at one row more than the arguments have.
+    """
+    leaves, structure = jax.tree.flatten(arguments)
+    # With another number of rows than there are points, constants that have one row for each point do not fit.
+    rows = leaves[0].shape[0] + 1
+    abstract = [jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), leaf.dtype) for leaf in leaves]
+    try:
+        closed = jax.make_jaxpr(lambda *inputs: fn(*jax.tree.unflatten(structure, inputs)))(*abstract)
+    except Exception:  # noqa: BLE001 -- foreign code that cannot do with other rows; on all of them it may be right.
+        return None
+    return closed if obstacle_in(closed) is None and _alike(closed.jaxpr, rows) else None
+
+
+def _alike(jaxpr: jex.Jaxpr, rows: int) -> bool:
+    """Whether all rows are treated alike: no result lacks the rows, and none is made with numbers of rows (`arange(n)`).
+
+    What does not depend on the points may repeat one value for each row. Rules for dependent values tell which primitives
+    keep it so.
+    """
+    dependent = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(not isinstance(atom, jex.Literal) and atom in dependent for atom in equation.invars):
+            dependent.update(equation.outvars)
+        elif any(rows in shape_of(out) for out in equation.outvars) and not _repeats(equation, rows):
+            return False
+    return all(shape_of(atom)[:1] == (rows,) for atom in jaxpr.outvars)
+
+
+def _repeats(equation: jex.JaxprEqn, rows: int) -> bool:
+    """Whether an equation whose operands repeat one value along each axis of this length has results that do so too."""
+    if equation.primitive.name == "broadcast_in_dim":
+        return True
+    rule = RULES.get(equation.primitive.name)
+    long = [(i, k) for i, x in enumerate(equation.invars) for k, size in enumerate(shape_of(x)) if size == rows]
+    return rule is not None and bool(long) and all(rule(equation, i, PointAxis(k, rows)) is not None for i, k in long)

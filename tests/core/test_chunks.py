@@ -1,0 +1,366 @@
+"""The plan of what is taken part by part, its sizes, its sums, its memory; `solve(chunk=...)` against plain JAX."""
+
+import re
+import traceback
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import jno
+from jno_core import AbstractScheme
+from jno_core._compile import chunk_sums, chunks, chunks_of, plan_chunks
+from jno_core.errors import JnoTypeError, JnoValueError
+
+apply: Any = jno.fn
+
+
+class Plane:
+    """Points in a square with a network on them."""
+
+    def __init__(self, points=40, module=None, instances=1):
+        rng = np.random.default_rng(0)
+        self.points = rng.random((points, 2)).astype(np.float32)
+        domain = jno.domain.from_array({"interior": self.points, "boundary": rng.random((30, 2))})
+        self.domain = domain if instances == 1 else instances * domain
+        self.x, self.y, _ = self.domain.variable("interior")
+        self.xb, self.yb, _ = self.domain.variable("boundary")
+        module = eqx.nn.MLP(2, 1, 8, 1, jnp.tanh, key=jax.random.key(0)) if module is None else module
+        self.net = jno.nn.wrap(module, name="u").optimizer(optax.sgd(1e-2))
+        self.u, self.ub = self.net(self.x, self.y), self.net(self.xb, self.yb)
+
+
+def plan(losses, rows: int | None = 10):
+    """The plan of some losses, as one problem's constraints."""
+    problem = jno.core(losses).problem
+    modules = {model: model.module for model in problem.models.values()}
+    return plan_chunks(problem.program, problem.constraints, problem.data(), modules, rows)
+
+
+DIVIDED = {
+    "value": lambda p: p.u,
+    "coordinate": lambda p: p.x,
+    "laplacian": lambda p: p.u.laplacian(p.x, p.y),
+    "third derivative": lambda p: p.u.d2(p.x).d(p.y) * p.u,
+    "gradient": lambda p: p.u.grad(p.x, p.y),
+    "hessian": lambda p: p.u.hessian(p.x, p.y),
+    "divergence": lambda p: jno.np.divergence([p.u * p.x, p.u**2], [p.x, p.y]),
+    "component": lambda p: p.u.grad(p.x, p.y)[..., 0],
+    "concatenation": lambda p: jno.np.concatenate([p.u, p.x], axis=-1),
+    "case": lambda p: jno.np.where(p.x > 0.5, p.u, 0.0),
+    "Jacobian in the parameters": lambda p: p.u.grad(p.net),
+    "function": lambda p: apply(lambda u, x: jnp.sin(u) / (1 + x[:, :1] ** 2), [p.u, p.x]),
+    "outer product": lambda p: p.u @ np.ones((1, 3)),
+    "attached": lambda p: p.u - p.domain.variable("m", np.ones((40, 1)), per="point", at=p.x),
+    "shared": lambda p: p.u - p.domain.variable("k", np.ones((1,)), per="shared"),
+}
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_sums_over_pointwise_expressions_are_divided(name):
+    made = DIVIDED[name](Plane())
+    [divided] = plan([made.mse, made.mae, made.mean, made.sum])
+    assert [r.fn for r in divided.reductions] == [made.mse.fn, made.mae.fn, jnp.mean, jnp.sum]
+    assert (divided.points, divided.rows, divided.parts) == (40, 10, 4)
+
+
+WHOLE = {
+    "centred": lambda p: (p.u - p.u.mean).mse,
+    "normalised": lambda p: (p.u / p.u.max).mean,
+    "differences": lambda p: (p.u[1:] - p.u[:-1]).mse,
+    "some points": lambda p: p.u[:20].mse,
+    "one point": lambda p: p.u[0].mse,
+    "reversed": lambda p: (p.u * p.x[::-1]).mean,
+    "transposed": lambda p: p.u.T.mse,
+    "products of points": lambda p: (p.u @ p.u.T).mse,
+    "sorted": lambda p: jno.np.sort(p.u, axis=0).mse,
+    "along the points": lambda p: jno.np.cumsum(p.u, axis=0).mean,
+    "derivative of what is coupled": lambda p: (p.u * p.u.mean).d(p.x).mse,
+    "derivative in all parameters": lambda p: p.u.mse.grad(p.net).mse,
+    "maximum": lambda p: p.u.max,
+    "minimum": lambda p: p.u.min,
+    "deviation": lambda p: p.u.std,
+    "along an axis": lambda p: jno.np.sum(p.u, axis=0).max,
+    "noise": lambda p: (p.u + jno.noise.gaussian(0.1)).mse,
+    "two point sets": lambda p: (p.u[:30] - p.ub).mse,
+    "constants for each point": lambda p: (p.u * np.ones((40, 1))).mse,
+    "function with constants for each point": lambda p: apply(lambda u: u + np.arange(40.0)[:, None], [p.u]).mse,
+    "function that numbers its rows": lambda p: apply(lambda u: u * jnp.arange(u.shape[0])[:, None], [p.u]).mse,
+    "function with another first row": lambda p: apply(lambda u: u * jnp.ones_like(u).at[0].set(0.5), [p.u]).mse,
+    "function without rows": lambda p: apply(lambda u: jnp.ones((3, 2)), [p.u]).mse,
+    "function of forty rows": lambda p: apply(lambda u: u.reshape(40, 1), [p.u]).mse,
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_all_else_is_left_whole(name):
+    p = Plane()
+    assert plan([WHOLE[name](p)]) == ()
+    # It does not keep others from being divided.
+    [divided] = plan([WHOLE[name](p), p.u.mse])
+    assert [r.fn for r in divided.reductions] == [p.u.mse.fn]
+
+
+MODULES = {
+    "relu": lambda k: eqx.nn.MLP(2, 1, 16, 2, jax.nn.relu, key=k),
+    "gelu": lambda k: eqx.nn.MLP(2, 1, 16, 2, jax.nn.gelu, key=k),
+    "silu": lambda k: eqx.nn.MLP(2, 3, 16, 2, jax.nn.silu, key=k),
+    "as wide as there are points": lambda k: eqx.nn.MLP(2, 1, 40, 2, jnp.tanh, key=k),
+    "wider by one": lambda k: eqx.nn.MLP(2, 1, 41, 2, jnp.tanh, key=k),
+    "normalised, with dropout": lambda k: eqx.nn.Sequential(
+        [eqx.nn.Linear(2, 8, key=k), eqx.nn.LayerNorm(8), eqx.nn.Dropout(0.1), eqx.nn.Linear(8, 1, key=k)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_networks_of_many_kinds_are_divided(name):
+    p = Plane(module=MODULES[name](jax.random.key(1)))
+    [divided] = plan([p.u.mse, p.u.laplacian(p.x, p.y).mae])
+    assert len(divided.reductions) == 2
+
+
+class Central(AbstractScheme):
+    """Central differences; the step is prepared, one for all points or one for each."""
+
+    variants = ()
+    each: bool = eqx.field(static=True)
+
+    @classmethod
+    def from_variant(cls, variant, modes):
+        raise NotImplementedError
+
+    def supports(self, request, where):
+        return None
+
+    def merges(self, request):
+        return False
+
+    def default_params(self, request, where, key=None):
+        return {}
+
+    def prepare(self, requests, where):
+        return np.full((len(where.columns[0]), 1) if self.each else (1, 1), 0.1)
+
+    def apply(self, requests, field, where, params, prepared):
+        x, *others = where.columns
+        above, below = (field.at((x + h, *others), field.aligned) for h in (prepared, -prepared))
+        return tuple((above - below) / (2 * prepared) for _ in requests)
+
+
+def test_what_a_scheme_prepares_for_each_point_is_not_divided():
+    p = Plane()
+    [divided] = plan([p.u.d(p.x, scheme=Central(each=False)).mse, p.u.d(p.x, scheme=Central(each=True)).mae])
+    assert [r.fn for r in divided.reductions] == [p.u.mse.fn]
+
+
+def test_jacobians_in_the_parameters_keep_the_constants_of_each_point():
+    p, weights = Plane(), np.arange(40.0)[:, None]
+    crux = jno.core([], domain=p.domain)
+    weighted, plain = crux.eval([(p.u * weights).grad(p.net), p.u.grad(p.net)])
+    np.testing.assert_allclose(weighted, plain * weights, rtol=1e-5)
+
+
+def test_functions_that_mix_a_block_are_left_whole():
+    p = Plane(module=lambda x, y: x * y - x.mean())
+    assert plan([p.u.mse]) == ()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 70))
+def test_parts_cover_the_points_and_are_no_larger_than_asked(points, rows):
+    p = Plane(points)
+    planned = plan([p.x.mse], rows)
+    assert len(planned) == (rows < points)
+    for divided in planned:
+        assert 1 <= divided.rows <= rows
+        assert (divided.parts - 1) * divided.rows < points <= divided.parts * divided.rows
+        data = p.domain.data([p.x.collocation], [])
+        parts = chunks_of(data, divided)
+        [stacked] = parts.rows
+        assert stacked.shape == (divided.parts, 1, divided.rows, 2)
+        counted = np.asarray(parts.counts)
+        np.testing.assert_array_equal(np.asarray(stacked)[:, 0][counted], p.points)
+        assert np.all(np.isin(np.asarray(stacked)[:, 0][~counted], p.points))
+
+
+def test_parts_add_up_to_the_reductions_of_each_instance():
+    p = Plane(points=17, instances=3)
+    k = p.domain.variable("k", np.array([[1.0], [2.0], [-4.0]]), per="instance")
+    m = p.domain.variable("m", np.arange(3 * 17 * 2.0).reshape(3, 17, 2), per="instance_point", at=p.x)
+    made = k * p.x - m
+    problem = jno.core([made.mse, made.mae, made.mean, made.sum]).problem
+    data = problem.data()
+    [divided] = plan_chunks(problem.program, problem.constraints, data, {}, 5)
+    parts, total = chunks_of(data, divided), 0
+    for i in range(divided.parts):
+        part = jax.tree.map(lambda a, i=i: a[i], parts)
+        total = total + np.stack(chunk_sums(problem.program, divided, data, part, {}, jax.random.key(0)))
+    x, factors = p.points[:, :1].astype(np.float64), np.array([1.0, 2.0, -4.0])[:, None, None]
+    exact = factors * x - np.arange(3 * 17 * 2.0).reshape(3, 17, 2)
+    axes = (1, 2)
+    expected = [np.mean(exact**2, axes), np.mean(np.abs(exact), axes), np.mean(exact, axes), np.sum(exact, axes)]
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
+
+
+def width(hidden):
+    return eqx.nn.MLP(2, 1, hidden, 2, jnp.tanh, key=jax.random.key(0))
+
+
+def auto_rows(points, hidden=64, instances=1):
+    p = Plane(points, width(hidden), instances)
+    k = p.domain.variable("k", np.ones((instances, 1)), per="instance")
+    return [divided.rows for divided in plan([(k * p.u.laplacian(p.x, p.y)).mse], None)]
+
+
+def test_auto_leaves_small_problems_whole_and_large_parts_fit_the_working_set():
+    assert auto_rows(2 * chunks.SMALLEST) == []
+    assert auto_rows(1000, hidden=8) == []
+    # Value, two first and two second derivatives of each unit of two hidden layers, before and after its activation.
+    least = 4 * 64 * 2 * 5 * 2
+    [rows], [narrow], [four] = auto_rows(100_000), auto_rows(100_000, hidden=16), auto_rows(100_000, instances=4)
+    assert chunks.SMALLEST < rows <= chunks.WORKING_SET / least
+    assert narrow > 2 * rows
+    np.testing.assert_allclose(four, rows / 4, rtol=0.1)
+    [smallest] = auto_rows(1000, hidden=2000)
+    assert chunks.SMALLEST / 2 < smallest <= chunks.SMALLEST
+
+
+def test_on_an_accelerator_its_memory_is_the_bound(monkeypatch):
+    class Device:
+        def __init__(self, limit):
+            self.limit = limit
+
+        def memory_stats(self):
+            return {"bytes_limit": self.limit}
+
+    p = Plane(20_000, width(32))
+    losses = [p.u.laplacian(p.x, p.y).mse]
+    assert plan(losses, None)
+    for limit, divided in ((2**35, 0), (2**28, 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(jax, "devices", lambda limit=limit: [Device(limit)])
+            assert len(plan(losses, None)) == divided
+
+
+def temporary_bytes(points, chunk, losses, optimizer):
+    """What the compiled step needs besides its arguments and results."""
+    p = Plane(points, width(32))
+    p.net.optimizer(optimizer)
+    compiled = jno.core(losses(p))._prepare(chunk)
+    state = compiled.initial(jax.random.key(0))
+    step = jax.jit(compiled._stepper.step).lower(state, compiled._rest, compiled._data).compile()
+    analysis: Any = step.memory_analysis()
+    return analysis.temp_size_in_bytes
+
+
+def balanced(p):
+    raw = [p.u.d(p.x).mse, jno.np.sqrt(p.u.mse)]
+    weights = jno.fn.adaptive.relobralo(raw)
+    return [weights[0] * raw[0], weights[1] * raw[1]]
+
+
+LOSSES = {
+    "one pass": (lambda p: [p.u.d(p.x).mse], optax.sgd(1e-2)),
+    "two passes": (balanced, optax.sgd(1e-2)),
+    "line search": (lambda p: [p.u.d(p.x).mse], optax.lbfgs()),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_memory_of_a_step_hardly_grows_with_the_points(name):
+    small, large = (temporary_bytes(n, 500, *LOSSES[name]) for n in (2000, 16_000))
+    # The points themselves, two numbers each, are arranged in parts.
+    assert large - small < 4 * 14_000 * 8
+    if name == "one pass":
+        assert temporary_bytes(16_000, None, *LOSSES[name]) > 10 * large
+
+
+@pytest.mark.parametrize("chunk", [0, -1, -500])
+def test_sizes_below_one_are_refused(chunk):
+    p = Plane()
+    with pytest.raises(
+        JnoValueError, match=re.escape(f"chunk={chunk}): the least possible number of points is 1")
+    ) as e:
+        jno.core([p.u.mse]).solve(1, chunk=chunk)
+    assert traceback.extract_tb(e.value.__traceback__)[0].filename == __file__
+
+
+@pytest.mark.parametrize("chunk", [2.5, "many", True, False, "", [10], np.float64(10)])
+def test_what_is_no_size_is_refused(chunk):
+    p = Plane()
+    crux = jno.core([p.u.mse])
+    with pytest.raises(JnoTypeError, match=re.escape("solve(chunk=...) takes 'auto', None or a number of points")) as e:
+        crux.solve(1, chunk=chunk)
+    assert repr(chunk) in str(e.value)
+    assert len(crux.statistics.training_logs) == 0
+
+
+def gradient(field, axis):
+    return lambda a, q: jax.grad(field, argnums=1)(a, q)[axis]
+
+
+FIELDS = [
+    (lambda a, x, y: a[0] * x + jno.np.sin(a[1] * y), lambda a, q: a[0] * q[0] + jnp.sin(a[1] * q[1])),
+    (lambda a, x, y: jno.np.exp(a[2] * x * y) - a[0], lambda a, q: jnp.exp(a[2] * q[0] * q[1]) - a[0]),
+    (lambda a, x, y: x - 0.3 * y**2 + a[1] * a[2], lambda a, q: q[0] - 0.3 * q[1] ** 2 + a[1] * a[2]),
+]
+FIELDS += [(lambda a, x, y, f=f: f(a, x, y).d(x), gradient(g, 0)) for f, g in FIELDS[1:2]]
+COUPLINGS = [(lambda f: f, lambda f: f)] * 3 + [
+    (lambda f: f - f.mean, lambda f: f - jnp.mean(f)),
+    (lambda f: f * f[::-1], lambda f: f * f[::-1]),
+]
+REDUCTIONS = [
+    (lambda f: f.mse, lambda f: jnp.mean(f**2)),
+    (lambda f: f.mae, lambda f: jnp.mean(jnp.abs(f))),
+    (lambda f: f.mean, jnp.mean),
+    (lambda f: f.sum / 50, lambda f: jnp.sum(f) / 50),
+    (lambda f: f.max, jnp.max),
+    (lambda f: f.std, jnp.std),
+]
+LINKS = [
+    (lambda s, t: s + 2 * t, lambda s, t: s + 2 * t),
+    (lambda s, t: s * t, lambda s, t: s * t),
+    (lambda s, t: jno.np.sqrt(1 + s**2) - t, lambda s, t: jnp.sqrt(1 + s**2) - t),
+    (lambda s, t: jno.np.exp(-(t**2)) / (1 + s**2), lambda s, t: jnp.exp(-(t**2)) / (1 + s**2)),
+]
+sums = st.tuples(*(st.integers(0, len(choices) - 1) for choices in (FIELDS, COUPLINGS, REDUCTIONS)), st.integers(0, 1))
+terms = st.recursive(sums, lambda part: st.tuples(st.integers(0, len(LINKS) - 1), part, part), max_leaves=4)
+
+
+def built(term, side, fields):
+    """A loss of a random kind: side 0 as an expression, side 1 in plain JAX. `fields(field, point set)` are values."""
+    if len(term) == 3:
+        link, left, right = term
+        return LINKS[link][side](built(left, side, fields), built(right, side, fields))
+    field, coupling, reduction, place = term
+    return REDUCTIONS[reduction][side](COUPLINGS[coupling][side](fields(FIELDS[field][side], place)))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(terms, min_size=1, max_size=3), st.integers(1, 30), st.integers(0, 99))
+def test_random_losses_and_sizes_give_the_gradient_that_jax_gives(losses, chunk, seed):
+    rng = np.random.default_rng(seed)
+    places, start = (rng.random((29, 2)), rng.random((12, 2))), rng.uniform(-1, 1, 3)
+    with jax.enable_x64(True):
+        domain = jno.domain.from_array({"first": places[0], "second": places[1]})
+        coordinates = [domain.variable(tag)[:2] for tag in ("first", "second")]
+        a = jno.np.parameter((3,), name="a").initialize(jnp.asarray(start)).optimizer(optax.sgd(1.0))
+        expressions = [built(term, 0, lambda field, place: field(a, *coordinates[place])) for term in losses]
+        crux = jno.core(expressions, domain=domain)
+        [loss] = crux.solve(1, chunk=chunk).total_loss_history
+
+        def total(a):
+            def values(field, place):
+                return jax.vmap(lambda q: field(a, q))(jnp.asarray(places[place]))
+
+            return jnp.mean(jnp.stack([built(term, 1, values) for term in losses]))
+
+        value, slope = jax.value_and_grad(total)(jnp.asarray(start))
+        np.testing.assert_allclose(loss, value, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(start - crux.eval(a), slope, rtol=1e-9, atol=1e-11)
