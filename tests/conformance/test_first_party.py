@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from jno_core.testing import GeometrySuite, plugin_checks
+from jno_core.testing import GeometrySuite, SchemeSuite, plugin_checks
+from jno_plugin_fd import FiniteDifference
 from jno_plugin_geometry import Disk
 
 _SQUARE = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0))
@@ -16,6 +17,36 @@ class PolygonSuite(GeometrySuite):
 @plugin_checks("jno-plugin-ad")
 def test_differentiation(check):
     check()
+
+
+class DifferenceSuite(SchemeSuite):
+    """On a mesh the plain rule is of first order, and gradients of gradients lose half of it beside the boundary."""
+
+    plugin = FiniteDifference
+    orders: ClassVar = {1: 1.0, 2: 0.5}
+
+
+class QuadraticSuite(SchemeSuite):
+    plugin = FiniteDifference
+    arguments: ClassVar = {"variant": "quadratic"}
+    layouts = ("mesh",)
+    orders: ClassVar = {1: 2.0, 2: 2.0}
+
+
+@plugin_checks("jno-plugin-fd", suites={"scheme:finite_difference": DifferenceSuite})
+def test_finite_differences(check):
+    check()
+
+
+class TestQuadratic(QuadraticSuite):
+    """Second order at every node."""
+
+
+class TestFourthOrder(SchemeSuite):
+    plugin = FiniteDifference
+    arguments: ClassVar = {"variant": "central", "accuracy": 4, "periodic": True}
+    layouts = ("periodic",)
+    orders: ClassVar = {1: 4.0, 2: 4.0}
 
 
 @plugin_checks("jno-plugin-geometry", suites={"geometry:polygon": PolygonSuite})

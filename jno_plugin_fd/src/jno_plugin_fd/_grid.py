@@ -1,0 +1,192 @@
+"""Differences on a uniform grid: the same few weights at every node, others beside an end that is not periodic."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jno_core import DerivativeRequest, Field, Support
+from jno_core.errors import PluginCapabilityError
+from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
+from jno_plugin_fd._stencils import difference_weights, regular_axes
+
+Side: TypeAlias = Literal["central", "forward", "backward"]
+
+
+@final
+class Reach(NamedTuple):
+    """How far a kernel reads to either side of a node."""
+
+    before: int
+    after: int
+
+
+@final
+class GridDifferences(AbstractMethod):
+    """Kernels along the axes of a grid, of even `accuracy`: the error falls as the spacing to that power.
+
+    `periodic` tells of each axis whether the node after the last is the first; a single value is for all axes.
+    """
+
+    def __init__(self, side: Side, accuracy: int, periodic: bool | tuple[bool, ...]) -> None:
+        self._side: Side = side
+        self._accuracy = accuracy
+        self._periodic = periodic
+
+    def refusal(self, request: DerivativeRequest, where: Support) -> str | None:
+        """First and second derivatives; mixed ones within a Hessian only."""
+        if request.order > 2 or (request.kind == "partial" and len(set(request.axes)) > 1):
+            return "a grid has first derivatives, second ones in one coordinate, Laplacians and Hessians; chain others"
+        if isinstance(self._periodic, tuple) and len(self._periodic) != where.space:
+            return f"periodic={self._periodic} names {len(self._periodic)} axes, and this is {where.space}-D"
+        return None
+
+    def params(self, request: DerivativeRequest, where: Support) -> Weights:
+        """A kernel for each coordinate, in units of the coordinates: `{"interior": (s,)}`, and where an axis is not periodic
+        `{"lower": (m, w), "upper": (m, w)}` for the first and last nodes, which read the w nodes next to the end.
+
+        For a Hessian `{"first": [...], "second": [...]}`, for the mixed and the pure derivatives.
+        """
+        axes = grid_of(where).axes
+        wanted = list(dict.fromkeys(request.axes))
+        if request.kind == "hessian":
+            return {
+                "first": [self._kernel(1, axes[i], i) for i in wanted],
+                "second": [self._kernel(2, axes[i], i) for i in wanted],
+            }
+        return [self._kernel(request.order, axes[i], i) for i in wanted]
+
+    def prepare(self, requests: Requests, where: Support) -> Any:
+        """The axes, and the order of the points if it is not that of the grid."""
+        grid = grid_of(where)
+        if np.array_equal(grid.order, np.arange(len(grid.order))):
+            return {"axes": grid.axes}
+        return {"axes": grid.axes, "order": grid.order, "inverse": np.argsort(grid.order).astype(np.int32)}
+
+    def apply(
+        self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
+    ) -> list[Float[Array, "n *s"]]:
+        """All from the values of the field at the nodes."""
+        values = field.values()
+        shape = tuple(len(axis) for axis in prepared["axes"])
+        ordered = values[prepared["order"]] if "order" in prepared else values
+        grid = ordered.reshape(*shape, *values.shape[1:])
+        results = []
+        for request, own in zip(requests, params, strict=True):
+            kernels = jax.tree.map(lambda w: w.astype(values.dtype), own)
+            flat = [part.reshape(values.shape) for part in self._on_grid(request, grid, kernels)]
+            if "order" in prepared:
+                flat = [part[prepared["inverse"]] for part in flat]
+            matrix = request.kind == "hessian"
+            results.append(joined(flat, matrix) if matrix or request.kind == "gradient" else flat[0])
+        return results
+
+    def _on_grid(self, request: DerivativeRequest, grid: Array, kernels: Any) -> list[Array]:
+        axes = list(dict.fromkeys(request.axes))
+        if request.kind == "hessian":
+            first = [self._along(grid, i, w, 1) for i, w in zip(axes, kernels["first"], strict=True)]
+            second = [self._along(grid, i, w, 2) for i, w in zip(axes, kernels["second"], strict=True)]
+            entries = {}
+            for a in range(len(axes)):
+                for b in range(a, len(axes)):
+                    mixed = self._along(first[a], axes[b], kernels["first"][b], 1) if b > a else second[a]
+                    entries[a, b] = entries[b, a] = mixed
+            return [entries[a, b] for a in range(len(axes)) for b in range(len(axes))]
+        parts = [self._along(grid, i, w, request.order) for i, w in zip(axes, kernels, strict=True)]
+        return [functools.reduce(jnp.add, parts)] if request.kind == "laplacian" else parts
+
+    def _along(self, grid: Array, axis: int, kernel: dict[str, Array], order: int) -> Array:
+        reach, n = self._reach(order), grid.shape[axis]
+        rows = functools.partial(jax.lax.slice_in_dim, axis=axis)
+        if "lower" not in kernel:
+            padded = [rows(grid, n - reach.before, n), grid, rows(grid, 0, reach.after)]
+            return _correlated(jnp.concatenate(padded, axis), kernel["interior"], axis)
+        interior = _correlated(grid, kernel["interior"], axis)
+        width = kernel["lower"].shape[1]
+        lower = _ends(kernel["lower"], rows(grid, 0, width), axis)
+        upper = _ends(kernel["upper"], rows(grid, n - width, n), axis)
+        return jnp.concatenate([lower, interior, upper], axis)
+
+    def _reach(self, order: int) -> Reach:
+        """A central kernel of one order higher needs no more points; a one-sided one does."""
+        if self._side == "central":
+            half = self._accuracy // 2 + (order - 1) // 2
+            return Reach(half, half)
+        points = self._accuracy + order - 1
+        return Reach(0, points) if self._side == "forward" else Reach(points, 0)
+
+    def _kernel(self, order: int, coordinates: Float[np.ndarray, " n"], axis: int) -> dict[str, np.ndarray]:
+        n, reach = len(coordinates), self._reach(order)
+        periodic = self._periodic if isinstance(self._periodic, bool) else self._periodic[axis]
+        width = self._accuracy + order
+        least = reach.before + reach.after + 1 if periodic else max(width, reach.before + reach.after + 1)
+        if n < least:
+            raise PluginCapabilityError(
+                f"'finite_difference:{self._side}' of accuracy {self._accuracy} needs {least} nodes along each axis for a "
+                f"derivative of order {order}; axis {axis} has {n}."
+            )
+        scale = (coordinates[1] - coordinates[0]) ** -order
+        kernel = {"interior": scale * difference_weights(order, np.arange(-reach.before, reach.after + 1))}
+        if periodic:
+            return kernel
+        window = np.arange(width)
+        lower = [difference_weights(order, window - row) for row in range(reach.before)]
+        upper = [difference_weights(order, window - (width - reach.after + row)) for row in range(reach.after)]
+        empty = np.zeros((0, width))
+        return kernel | {
+            "lower": scale * np.stack(lower) if lower else empty,
+            "upper": scale * np.stack(upper) if upper else empty,
+        }
+
+
+@final
+class Grid(NamedTuple):
+    """Coordinates along each axis, and the points in the order of the grid (last axis fastest)."""
+
+    axes: tuple[Float[np.ndarray, " n"], ...]
+    order: np.ndarray
+
+
+def grid_of(where: Support) -> Grid:
+    """The grid that the points are.
+
+    Raises `PluginCapabilityError` if they are none.
+    """
+    grid = find_grid(where)
+    if grid is None:
+        raise PluginCapabilityError(
+            f"The points of {where.tag!r} are no uniform grid, which 'finite_difference:central' and its like need: all nodes "
+            "of a rectangle or box with the same spacing along an axis. Use 'finite_difference' on a mesh, or ':step'."
+        )
+    return grid
+
+
+def find_grid(where: Support) -> Grid | None:
+    """The grid that the points are, or `None`."""
+    location = where.location
+    if location is not None and location.nodes is not None:
+        points = location.mesh.points[location.nodes]
+    else:
+        points = np.concatenate([np.asarray(c, np.float64) for c in where.columns[: where.space]], axis=1)
+    found = regular_axes(points)
+    return None if found is None else Grid(tuple(found[0]), np.asarray(found[1], np.int32))
+
+
+def _correlated(values: Array, weights: Float[Array, " s"], axis: int) -> Array:
+    """`sum_j weights[j] * values[i + j]` along an axis, for every i where all are there."""
+    n = values.shape[axis] - weights.shape[0] + 1
+    shifted = [jax.lax.slice_in_dim(values, j, j + n, axis=axis) for j in range(weights.shape[0])]
+    return functools.reduce(jnp.add, [w * s for w, s in zip(weights, shifted, strict=True)])
+
+
+def _ends(weights: Float[Array, "m w"], values: Array, axis: int) -> Array:
+    rows: Sequence[Array] = [
+        jnp.sum(row.reshape([-1 if a == axis else 1 for a in range(values.ndim)]) * values, axis=axis, keepdims=True)
+        for row in weights
+    ]
+    shape = [0 if a == axis else size for a, size in enumerate(values.shape)]
+    return jnp.concatenate(rows, axis) if rows else jnp.zeros(shape, values.dtype)

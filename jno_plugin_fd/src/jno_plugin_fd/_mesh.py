@@ -1,0 +1,224 @@
+"""Differences on the nodes of a simplicial mesh.
+
+The field is evaluated at all nodes; a derivative is a weighted sum over the nodes around each. Points that are not nodes
+get the derivative by linear interpolation within their cell.
+"""
+
+import functools
+from typing import Any, Literal, TypeAlias, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jno_core import DerivativeRequest, Field, Mesh, MeshLocation, Support
+from jno_core.errors import PluginCapabilityError
+from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
+from jno_plugin_fd._stencils import (
+    Stencil,
+    cotangent_stencil,
+    gradient_stencil,
+    interpolation,
+    polynomial_stencil,
+)
+
+MeshRule: TypeAlias = Literal["area_weighted", "lsq", "uniform", "inverse_distance", "cotangent", "quadratic"]
+
+MESH_RULES: tuple[MeshRule, ...] = ("area_weighted", "lsq", "uniform", "inverse_distance", "cotangent", "quadratic")
+
+_WITHOUT_MESH = (
+    "it works on the nodes of a mesh, and these points are none. Build the domain with compute_mesh_connectivity=True; "
+    "and no derivative can be taken of a finite difference at other points, as automatic differentiation would"
+)
+
+
+@final
+class MeshDifferences(AbstractMethod):
+    """The rules on a mesh: means of the cells' gradients, the cotangent Laplacian, or fitted polynomials."""
+
+    def __init__(self, rule: MeshRule) -> None:
+        self._rule: MeshRule = rule
+
+    def refusal(self, request: DerivativeRequest, where: Support) -> str | None:
+        """Needs a mesh; each rule has its own table of derivatives."""
+        if where.location is None:
+            return _WITHOUT_MESH
+        if request.order > 2 or (len(set(request.axes)) > 1 and request.kind == "partial"):
+            return "it has first derivatives, second ones in one coordinate, Laplacians and Hessians; chain others: u.d(x).d(y)"
+        if request.kind == "hessian" and self._rule not in ("area_weighted", "quadratic"):
+            return f"there is no Hessian by the rule {self._rule!r}; 'finite_difference' and ':quadratic' have one"
+        if self._rule == "cotangent":
+            if where.space != 2:
+                return f"the cotangent rule exists in 2-D only, and this is {where.space}-D"
+            if request.kind != "laplacian" or len(request.axes) != 2:
+                return "the cotangent rule gives the whole Laplacian in x and y only, no other derivative"
+        return None
+
+    def params(self, request: DerivativeRequest, where: Support) -> Weights:
+        """`{"weights": ...}`: `(k, K, n)` for k coordinates, sums of K values at n nodes; `(K, n)` if all are added up."""
+        mesh = _mesh_of(where)
+        if self._rule == "cotangent":
+            return {"weights": _slots_first(_laplacian(mesh).weights[0])}
+        if self._rule != "quadratic":
+            return {"weights": _slots_first(_gradient(mesh, self._rule).weights[_chosen(request, where)])}
+        first, second = _polynomial(mesh)
+        if request.order == 1:
+            return {"weights": _slots_first(first.weights[list(request.axes)])}
+        entries = second.weights[[_entry(i, j, where.space) for i, j in _second_axes(request)]]
+        return {"weights": _slots_first(entries if request.kind == "hessian" else np.sum(entries, axis=0))}
+
+    def prepare(self, requests: Requests, where: Support) -> Any:
+        """`neighbours`, the nodes of each sum, `(K, n)` by order; and how the points get values of nodes."""
+        mesh = _mesh_of(where)
+        if self._rule == "quadratic":
+            tables = dict(zip(("first", "second"), (s.neighbours for s in _polynomial(mesh)), strict=True))
+        elif self._rule == "cotangent":
+            tables = {"second": _laplacian(mesh).neighbours}
+        else:
+            tables = {"first": _gradient(mesh, self._rule).neighbours}
+        return {"neighbours": jax.tree.map(_slots_first, tables), "transfer": _transfer(mesh, where)}
+
+    def apply(
+        self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
+    ) -> list[Float[Array, "n *s"]]:
+        """All from one evaluation of the field at the nodes."""
+        values = _nodal_values(field, where)
+        tables = prepared["neighbours"]
+        found = []
+        for request, own in zip(requests, params, strict=True):
+            weights = own["weights"].astype(values.dtype)
+            if self._rule in ("cotangent", "quadratic"):
+                found.append(_direct(request, values, weights, tables["first" if request.order == 1 else "second"]))
+            else:
+                found.append(_composed(request, values, weights, tables["first"]))
+        return [_at_points(result, where, prepared["transfer"]) for result in found]
+
+
+def weighted_sum(
+    values: Float[Array, "n *c"], weights: Float[Array, "k m"], neighbours: Int[Array, "k m"]
+) -> Float[Array, "m *c"]:
+    """`sum_k weights[k, i] * values[neighbours[k, i]]`.
+
+    Slot by slot it fuses into one loop without temporaries, which is twice as fast as a sparse matrix product.
+    """
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    return functools.reduce(
+        jnp.add, [w.reshape(shape) * values[index] for w, index in zip(weights, neighbours, strict=True)]
+    )
+
+
+def _composed(
+    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "a k n"], table: Int[Array, "k n"]
+) -> Float[Array, "n *s"]:
+    """Second derivatives are gradients of gradients."""
+    gradient = [weighted_sum(values, w, table) for w in weights]
+    if request.order == 1:
+        return gradient[0] if request.kind == "partial" else joined(gradient)
+    if request.kind != "hessian":
+        return functools.reduce(jnp.add, [weighted_sum(g, w, table) for g, w in zip(gradient, weights, strict=True)])
+    upper = {
+        (i, j): weighted_sum(gradient[i], weights[j], table)
+        for i in range(len(weights))
+        for j in range(i, len(weights))
+    }
+    return joined([upper[min(i, j), max(i, j)] for i, j in _pairs(len(weights))], matrix=True)
+
+
+def _direct(
+    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "..."], table: Int[Array, "k n"]
+) -> Float[Array, "n *s"]:
+    """Every derivative has weights of its own."""
+    if weights.ndim == 2:
+        return weighted_sum(values, weights, table)
+    parts = [weighted_sum(values, w, table) for w in weights]
+    return parts[0] if request.kind == "partial" else joined(parts, matrix=request.kind == "hessian")
+
+
+def _pairs(k: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(k) for j in range(k)]
+
+
+def _second_axes(request: DerivativeRequest) -> list[tuple[int, int]]:
+    axes = request.axes
+    if request.kind == "hessian":
+        return [(axes[i], axes[j]) for i, j in _pairs(len(axes))]
+    return [(axes[0], axes[0])] if request.kind == "partial" else [(i, i) for i in axes]
+
+
+def _entry(i: int, j: int, d: int) -> int:
+    """The place of a second derivative in the order xx, xy, xz, yy, yz, zz."""
+    i, j = min(i, j), max(i, j)
+    return i * d - i * (i - 1) // 2 + (j - i)
+
+
+def _chosen(request: DerivativeRequest, where: Support) -> list[int]:
+    return list(dict.fromkeys(axis for axis in request.axes if axis < where.space))
+
+
+def _mesh_of(where: Support) -> Mesh:
+    if where.location is None:
+        raise PluginCapabilityError(f"'finite_difference' cannot be prepared: {_WITHOUT_MESH}.")
+    return where.location.mesh
+
+
+def _is_every_node(location: MeshLocation) -> bool:
+    n = len(location.mesh.points)
+    return location.nodes is not None and len(location.nodes) == n and bool(np.all(location.nodes == np.arange(n)))
+
+
+def _nodal_values(field: Field, where: Support) -> Float[Array, "n *c"]:
+    location = where.location
+    if location is None:
+        raise PluginCapabilityError(f"'finite_difference' cannot take a derivative of {field.name}: {_WITHOUT_MESH}.")
+    if _is_every_node(location):
+        return field.values()
+    if jax.tree.leaves(field.aligned):
+        raise PluginCapabilityError(
+            f"'finite_difference' needs the values of {field.name} at all nodes of the mesh, and it reads an array that is "
+            f"given on the points of {where.tag!r} only. Take variables on all nodes: domain.variable('interior')."
+        )
+    mesh, time = location.mesh, where.columns[-1]
+    columns = [jnp.asarray(mesh.points[:, i : i + 1], time.dtype) for i in range(where.space)]
+    if len(where.columns) > where.space:
+        columns.append(jnp.broadcast_to(time[:1], (len(mesh.points), 1)))
+    return field.at(tuple(columns), field.aligned, MeshLocation(mesh, np.arange(len(mesh.points))))
+
+
+def _transfer(mesh: Mesh, where: Support) -> dict[str, np.ndarray]:
+    location = where.location
+    if location is None or _is_every_node(location):
+        return {}
+    if location.nodes is not None:
+        return {"nodes": np.asarray(location.nodes, np.int32)}
+    points = np.concatenate([np.asarray(c, np.float64) for c in where.columns[: where.space]], axis=1)
+    corners, weights = interpolation(mesh, points)
+    return {"corners": _slots_first(corners), "weights": _slots_first(weights)}
+
+
+def _slots_first(table: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.swapaxes(table, -1, -2))
+
+
+def _at_points(nodal: Float[Array, "n *s"], where: Support, transfer: dict[str, Array]) -> Float[Array, "m *s"]:
+    if where.location is None or _is_every_node(where.location):
+        return nodal
+    if "nodes" in transfer:
+        return nodal[transfer["nodes"]]
+    return weighted_sum(nodal, transfer["weights"].astype(nodal.dtype), transfer["corners"])
+
+
+# Stencils belong to a mesh, which is compared by identity; a few are kept, so that operators on one mesh share them.
+@functools.lru_cache(maxsize=8)
+def _gradient(mesh: Mesh, rule: Any) -> Stencil:
+    return gradient_stencil(mesh, rule)
+
+
+@functools.lru_cache(maxsize=4)
+def _polynomial(mesh: Mesh) -> tuple[Stencil, Stencil]:
+    return polynomial_stencil(mesh.points, mesh.cells)
+
+
+@functools.lru_cache(maxsize=4)
+def _laplacian(mesh: Mesh) -> Stencil:
+    return cotangent_stencil(mesh.points, mesh.cells)[0]
