@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jno_core._custom_types import Columns
-from jno_core._interfaces import DerivativeRequest, Field
+from jno_core._interfaces import DerivativeRequest, Field, MeshLocation
 
 
 @final
@@ -72,8 +72,8 @@ def field_of(
         parts = [wave(p, columns) for wave, p in zip(components, parameters, strict=True)]
         return parts[0][:, 0] if flat else jnp.concatenate(parts, axis=1)
 
-    def at(columns: Columns, aligned: dict[str, Array]) -> Array:
-        del aligned
+    def at(columns: Columns, aligned: dict[str, Array], location: MeshLocation | None = None) -> Array:
+        del aligned, location
         return values_at(columns)
 
     return Field(at=at, values=lambda: values_at(columns), aligned={}, name="waves")

@@ -11,33 +11,38 @@ from jno_core import Mesh
 from jno_core.errors import JnoValueError
 from jno_plugin_fd._stencils.simplices import Simplices, simplices_of
 
-# Relative to the largest coordinate: below the first, a point lies in a cell; up to the second, as far as the rounding of
-# a float32 coordinate may move it, in the nearest one; beyond it, outside of the mesh.
-_ROUNDING, _TOLERANCE = 1e-12, 1e-6
+# How far outside of a cell counts as rounding, relative to the largest coordinate.
+_ROUNDING = 1e-12
 # Cells tried at first, in the order of their centroids' distances; nearly always one of them is right.
 _TRIALS = 8
 # Points located at once.
 _SLICE = 100_000
 
 
-def interpolation(mesh: Mesh, points: ArrayLike) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
+def interpolation(
+    mesh: Mesh, points: ArrayLike, *, tolerance: float = 1e-6
+) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
     """The corners of the cell that holds each of the points `(m, d)`, and its barycentric coordinates there.
 
     `sum_k weights[i, k] * values[corners[i, k]]` is the piecewise linear interpolant of nodal values at point `i`: exact
-    for affine functions, and exactly the nodal value at a node. The weights are not negative and add up to 1; a point that
-    rounding has moved out of the mesh takes a value on the nearest cell's side.
+    for affine functions, and exactly the nodal value at a node. The weights are not negative and add up to 1: a point that
+    is outside of the mesh by no more than `tolerance` times the largest coordinate takes a value on the nearest cell's side.
+    The default is what the rounding of float32 coordinates needs; a curved boundary is further from the sides of its mesh.
 
-    Raises `JnoValueError` naming a point that is outside by more than 1e-6 of the largest coordinate.
+    Raises `JnoValueError` naming a point that is farther outside.
     """
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != mesh.dimension:
         raise JnoValueError(
             f"Points in a mesh in {mesh.dimension}-D need shape (m, {mesh.dimension}), got {points.shape}."
         )
+    if not np.all(np.isfinite(points)):
+        i = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise JnoValueError(f"Point {i} is not finite: {points[i]}.")
     simplices = simplices_of(mesh.points, mesh.cells)
     scale = float(np.max(np.abs(mesh.points)))
-    cells, outside = _located(simplices, points, scale)
-    lost = ~(outside <= _TOLERANCE * scale)
+    cells, outside = _located(simplices, points, _ROUNDING * scale, tolerance * scale)
+    lost = ~(outside <= tolerance * scale)
     if np.any(lost):
         i = int(np.argmax(lost))
         raise JnoValueError(
@@ -51,11 +56,11 @@ def interpolation(mesh: Mesh, points: ArrayLike) -> tuple[Int[np.ndarray, "m k"]
 
 
 def _located(
-    simplices: Simplices, points: Float[np.ndarray, "m d"], scale: float
+    simplices: Simplices, points: Float[np.ndarray, "m d"], rounding: float, tolerance: float
 ) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """For each point the cell that holds it or is nearest, and how far outside of that cell it is."""
     cells, outside = np.zeros(len(points), dtype=np.int64), np.full(len(points), np.inf)
-    for which, candidates in _trials(simplices, points, outside, scale):
+    for which, candidates in _trials(simplices, points, outside, rounding, tolerance):
         distances = _outside(simplices, points[which], candidates)
         # The best of each point comes last, and the last of several assignments stays.
         order = np.argsort(-distances, kind="stable")
@@ -66,7 +71,11 @@ def _located(
 
 
 def _trials(
-    simplices: Simplices, points: Float[np.ndarray, "m d"], outside: Float[np.ndarray, " m"], scale: float
+    simplices: Simplices,
+    points: Float[np.ndarray, "m d"],
+    outside: Float[np.ndarray, " m"],
+    rounding: float,
+    tolerance: float,
 ) -> Iterator[tuple[Int[np.ndarray, " t"], Int[np.ndarray, " t"]]]:
     """Pairs of points and cells to try, for the points that `outside`, which the caller updates, tells to be in none."""
     centroids = simplices.centroids()
@@ -75,7 +84,7 @@ def _trials(
         which = np.arange(start, min(start + _SLICE, len(points)))
         _, nearest = tree.query(points[which], k=min(_TRIALS, len(centroids)))
         for rank in np.asarray(nearest).reshape(len(which), -1).T:
-            searched = outside[which] > _ROUNDING * scale
+            searched = outside[which] > rounding
             yield which[searched], rank[searched]
     # A cell can hold a point only within its radius; cells of like radius are searched together.
     radii = np.max(np.linalg.norm(simplices.points[simplices.cells] - centroids[:, None], axis=2), axis=1)
@@ -83,8 +92,8 @@ def _trials(
     for size in np.unique(classes):
         members = np.flatnonzero(classes == size)
         tree = KDTree(centroids[members])
-        reach = np.max(radii[members]) + _TOLERANCE * scale
-        which = np.flatnonzero(outside > _ROUNDING * scale)
+        reach = np.max(radii[members]) + tolerance
+        which = np.flatnonzero(outside > rounding)
         for start in range(0, len(which), _SLICE):
             some = which[start : start + _SLICE]
             pairs = KDTree(points[some]).sparse_distance_matrix(tree, reach, output_type="ndarray")

@@ -1,0 +1,1 @@
+"""How fast jno is beside hand-written JAX and beside its peers; README.md says how to run it."""
