@@ -9,6 +9,9 @@ from jaxtyping import Float, Int
 
 from jno_core.errors import JnoValueError
 
+# Cells whose measure is less than this share of the largest one are flat but for rounding.
+_FLAT = 1e-12
+
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,6 +59,26 @@ class Mesh:
         if np.any(measures <= 0):
             cell = int(np.argmin(measures))
             raise JnoValueError(f"Mesh cell {cell} has the measure {measures[cell]:.3g}; cells must be positive.")
+
+    @classmethod
+    def from_cells(cls, points: Float[np.ndarray, "n d"], cells: Int[np.ndarray, "m k"]) -> "Mesh":
+        """The mesh of some cells in any orientation, with its boundary: the sides that belong to one cell only.
+
+        Cells of no measure are left out.
+        """
+        points, cells = np.asarray(points, np.float64), np.asarray(cells, np.int64)
+        if cells.ndim != 2 or points.ndim != 2 or cells.shape[1] != points.shape[1] + 1:
+            raise JnoValueError(
+                f"A mesh of points {points.shape} cannot have cells {cells.shape}; it needs (m, d + 1)."
+            )
+        _check_indices("A cell names node", cells, len(points))
+        corners = points[cells]
+        measures = np.linalg.det(corners[:, 1:] - corners[:, :1])
+        solid = np.abs(measures) > _FLAT * np.max(np.abs(measures), initial=0.0)
+        cells = np.where(measures[:, None] < 0, cells[:, [1, 0, *range(2, cells.shape[1])]], cells)[solid]
+        sides = np.concatenate([np.delete(cells, i, axis=1) for i in range(cells.shape[1])])
+        _, first, counts = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
+        return cls(points, cells, {"boundary": sides[first[counts == 1]]})
 
     @property
     def dimension(self) -> int:
