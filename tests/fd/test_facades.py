@@ -78,7 +78,9 @@ def test_three_dimensions_one_and_tracing():
     entry = Differences.compute_fd_hessian_3d_simple(values, mesh.points, mesh.cells, [(0, 2, 0, 2)])
     laplacian = Differences.compute_fd_laplacian_3d_simple(values, mesh.points, mesh.cells, (0, 1, 2))
     np.testing.assert_allclose(entry[:, 0, 0], laplacian, atol=1e-9)
-    np.testing.assert_allclose(Differences.compute_gradient_3d_lsq(mesh.points[:, 2], mesh.points, mesh.cells, 0), 0, atol=1e-9)
+    np.testing.assert_allclose(
+        Differences.compute_gradient_3d_lsq(mesh.points[:, 2], mesh.points, mesh.cells, 0), 0, atol=1e-9
+    )
     u = line.points[:, 0] ** 2
     np.testing.assert_allclose(Differences.compute_fd_laplacian_1d_simple(u, line.points, line.cells)[2:-2], 2.0)
     assert Differences.compute_fd_hessian_1d_simple(u, line.points, line.cells).shape == (9, 1, 1)

@@ -31,6 +31,8 @@ EXAMPLES = [
     Example("poisson_1d.py", {"epochs": 1500}, 3e-3, 0.1),
     Example("poisson_2d_plate.py", {"epochs": 1000}, 2e-2, 0.1),
     Example("burgers.py", {"epochs": 2000}, 4e-2, 0.1),
+    Example("heat_finite_differences.py", {"kind": "differences", "epochs": 3000}, 1e-2, 0.1),
+    Example("heat_finite_differences.py", {"kind": "mixed", "epochs": 3000}, 1e-2, 0.1),
 ]
 
 
@@ -43,7 +45,7 @@ def loaded(script: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.script)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.script}{e.arguments.get('kind', '')}")
 def test_an_example_comes_close_to_its_exact_solution(example, capsys):
     path = list(sys.path)
     main = loaded(example.script)["main"]
@@ -55,7 +57,7 @@ def test_an_example_comes_close_to_its_exact_solution(example, capsys):
     assert sys.path == path
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.script)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.script}{e.arguments.get('kind', '')}")
 def test_an_example_reports_the_error_of_a_network_that_is_not_trained(example):
     error = loaded(example.script)["main"](**{**example.arguments, "epochs": 1})
     assert error > example.untrained
