@@ -80,8 +80,9 @@ class Stepper:
 
     def run(self, state: TrainState, rest: PyTree, data: DomainData, steps: Int[Array, ""], capacity: int) -> Steps:
         """`steps` updates, at most `capacity`; the number of steps is dynamic, so one compilation serves all chunks."""
-        shapes = jax.eval_shape(lambda s: self.step(s, rest, data)[1:3], state)
-        total, measured = shapes
+        # Compiled functions are traced once, whether for their shapes or for the loop.
+        step = jax.jit(self.step)
+        _, total, measured, _ = jax.eval_shape(step, state, rest, data)
 
         def buffer(aval: Any) -> Array:
             return jnp.zeros((capacity, *aval.shape), aval.dtype)
@@ -96,7 +97,7 @@ class Stepper:
         )
 
         def body(so_far: Steps) -> Steps:
-            new, total, measured, finite = self.step(so_far.state, rest, data)
+            new, total, measured, finite = step(so_far.state, rest, data)
             i = so_far.done
             return Steps(
                 new,
