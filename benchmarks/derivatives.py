@@ -31,8 +31,8 @@ RATIOS = (("jno", "best"), ("jno", "plain"), ("jno", "explicit"), ("jno", "sized
 # The gradient of a fourfold `jacfwd` of a mapped network ends the process with jaxlib 0.10.2 on a CPU, without jno too.
 SAFE_FOR_ORDER_FOUR = ("taylor", "forward-laplacian", "reverse")
 
-PART = 100
-"""Points at a time for the explicit modes in many axes."""
+FOR_MANY_AXES = ("taylor", "forward-laplacian", "fwd-over-rev")
+"""The other modes need much memory there, and are slower still."""
 
 
 def planned(row: Row, given: Task) -> Contestant:
@@ -44,16 +44,16 @@ def planned(row: Row, given: Task) -> Contestant:
     return fastest((start(name, fused(given, g, OPTIMIZER)) for name, g in sizes), "jno")
 
 
-def explicit(row: Row, given: Task) -> Iterator[Contestant]:
-    """jno with each mode that serves the row."""
-    modes = SAFE_FOR_ORDER_FOUR if row.operator == "biharmonic" else tuple(EXPLICIT)
-    for mode in modes:
+def explicit(row: Row, given: Task, ours: Contestant) -> Iterator[Contestant]:
+    """jno with each mode that serves the row; in many axes with parts of the size that is best for the planner."""
+    if row.axes > MOST_AXES:
+        for mode in FOR_MANY_AXES:
+            gradient = dict(in_parts(given, by_scheme(EXPLICIT[mode].higher)))[ours.remark]
+            yield start(mode, fused(given, gradient, OPTIMIZER))
+        return
+    for mode in SAFE_FOR_ORDER_FOUR if row.operator == "biharmonic" else tuple(EXPLICIT):
         with contextlib.suppress(PluginCapabilityError):
-            if row.axes <= MOST_AXES:
-                yield by_jno(row, mode, EXPLICIT[mode])
-            else:
-                gradient = gradient_of(given, by_scheme(EXPLICIT[mode].higher), PART)
-                yield start(mode, fused(given, gradient, OPTIMIZER))
+            yield by_jno(row, mode, EXPLICIT[mode])
 
 
 def sized(row: Row) -> Iterator[Contestant]:
@@ -66,11 +66,12 @@ def sized(row: Row) -> Iterator[Contestant]:
 def measured(row: Row, rounds: int, round_seconds: float) -> report.Line:
     """One line of the table."""
     given = task(row)
+    ours = planned(row, given)
     contestants = [
-        planned(row, given),
+        ours,
         start("plain", fused(given, gradient_of(given, PLAIN[row.operator], None), OPTIMIZER)),
         fastest((start(name, fused(given, g, OPTIMIZER)) for name, g in ways(given)), "best"),
-        fastest(explicit(row, given), "explicit"),
+        fastest(explicit(row, given, ours), "explicit"),
     ]
     if row.axes <= MOST_AXES:
         contestants.append(fastest(sized(row), "sized"))

@@ -211,8 +211,8 @@ DERIVATIVES = (
     _poisson("poisson-2d", 2, 10_000),
     _poisson("poisson-3d", 3, 10_000),
     _poisson("laplacian-10d", 10, 10_000),
-    _poisson("laplacian-50d", 50, 1_000),
-    _poisson("laplacian-100d", 100, 1_000),
+    _poisson("laplacian-50d", 50, 500),
+    _poisson("laplacian-100d", 100, 250),
     Row(
         "burgers",
         "u_t + u u_x - ν u_xx in space-time",

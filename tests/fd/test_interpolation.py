@@ -177,6 +177,17 @@ def test_the_tolerance_is_relative_to_the_largest_coordinate():
         interpolation(mesh, point, tolerance=3e-3)
 
 
+def test_beyond_the_tip_of_a_needle():
+    """The lines of its sides pass close by, its nearest point is the tip."""
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.02], [2.1, 0.0]])
+    mesh = Mesh(points, np.array([[0, 1, 2], [1, 3, 2]]), {"boundary": np.array([[0, 1]])})
+    beyond = np.array([[-0.01, 0.0001]])
+    corners, weights = interpolation(mesh, beyond, tolerance=1e-2)
+    np.testing.assert_array_equal(corners[weights == 1], [0])
+    with pytest.raises(JnoValueError, match="Point 0"):
+        interpolation(mesh, beyond, tolerance=2e-3)
+
+
 def test_other_errors():
     mesh = cube_mesh(2, 2)
     with pytest.raises(JnoValueError, match=r"need shape \(m, 2\), got \(3,\)"):

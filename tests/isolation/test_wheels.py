@@ -1,17 +1,6 @@
 """Wheels in empty environments: the shared environment of the workspace would hide an undeclared dependency."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-# Behind a proxy only the machine's own certificates work.
-CERTIFICATES = {"UV_SYSTEM_CERTS": "true"} if Path("/etc/ssl/certs/ca-certificates.crt").exists() else {}
 
 PINN = """
 import sys
@@ -53,40 +42,15 @@ assert jno.core([], domain=domain).eval(x * x).shape == (1, 5, 1)
 """
 
 
-@pytest.fixture(scope="module")
-def uv():
-    found = shutil.which("uv") or shutil.which(str(ROOT / ".uv/bin/uv"))
-    if found is None:
-        pytest.skip("uv is not installed; make test brings it")
-    return found
-
-
-@pytest.fixture(scope="module")
-def wheels(uv, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheels")
-    command = [uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, env={**CERTIFICATES, **os.environ})
-    return folder
-
-
-def _run_in_fresh_environment(uv, wheels, folder, names, code):
-    chosen = [str(w) for name in names for w in wheels.glob(f"{name}-*.whl")]
-    assert len(chosen) == len(names)
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], check=True)
-    python = folder / "venv/bin/python"
-    command = [uv, "pip", "install", "--quiet", "--python", str(python), *chosen]
-    subprocess.run(command, check=True, env={**CERTIFICATES, **os.environ})
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "JNO_SEED", "JNO_PLUGINS")}
-    subprocess.run([str(python), "-W", "error", "-c", code], cwd=folder, env=environment, check=True)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_core_alone_evaluates_and_names_the_missing_plugin(environment, wheel):
+    environment.pip("install", wheel("jno_core"))
+    environment.run("python", "-W", "error", "-c", CORE_ALONE)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_core_alone_evaluates_and_names_the_missing_plugin(uv, wheels, tmp_path):
-    _run_in_fresh_environment(uv, wheels, tmp_path, ["jno_core"], CORE_ALONE)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_core_and_automatic_differentiation_train_a_pinn_on_given_points(uv, wheels, tmp_path):
-    _run_in_fresh_environment(uv, wheels, tmp_path, ["jno_core", "jno_plugin_ad"], PINN)
+def test_core_and_automatic_differentiation_train_a_pinn_on_given_points(environment, wheel):
+    environment.pip("install", wheel("jno_core"), wheel("jno_plugin_ad"))
+    environment.run("python", "-W", "error", "-c", PINN)

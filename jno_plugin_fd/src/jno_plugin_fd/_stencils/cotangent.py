@@ -17,13 +17,13 @@ _LARGEST = 10.0
 def cotangent_stencil(points: ArrayLike, cells: ArrayLike) -> tuple[Stencil, Bool[np.ndarray, " n"]]:
     """The Laplacian at each node, one result, and the nodes at which it is the cotangent formula: the interior ones.
 
-    `points` is `(n, 2)`, `cells` `(m, 3)` in any orientation; flat triangles are skipped. In each triangle the cotangent
+    `points` is `(n, 2)`, `cells` `(m, 3)` in any orientation; flat triangles count as holes. In each triangle the cotangent
     of the angle at a corner, clipped to [-10, 10], weighs the difference along the opposite edge; the sum at a node is
     divided by 2/3 of the area around it. On structured meshes of right triangles this is the five-point formula, of
     second order; on irregular ones it converges in the mean, not at each node.
 
     At a boundary node the formula is a flux through the boundary over an area, which grows as the mesh is refined. Boundary
-    nodes have the weights of `polynomial_stencil`'s Laplacian instead. Nodes without a solid cell have zero rows.
+    nodes have the weights of `polynomial_stencil`'s Laplacian instead. Nodes without a cell have zero rows.
 
     Raises `JnoValueError` for points that are not in the plane, and where a boundary node's surroundings do not determine
     second derivatives.
@@ -43,7 +43,7 @@ def cotangent_stencil(points: ArrayLike, cells: ArrayLike) -> tuple[Stencil, Boo
     inside = stencil_on(pattern, [sparse.csr_array(scale @ _differences(simplices))])
     nodes = np.flatnonzero(interior)
     pieces = [(nodes, Stencil(inside.neighbours[nodes], inside.weights[:, nodes]))]
-    for nodes, rows in fitted(simplices.points, pattern, np.flatnonzero(simplices.covered() & on_boundary), 3):
+    for nodes, rows in fitted(simplices.points, pattern, np.flatnonzero(on_boundary), 3):
         # After the first derivatives in x and y come those in xx, xy and yy.
         pieces.append((nodes, rows.combined(np.array([[0, 0, 1, 0, 1]]))))
     return assembled(n, pieces), interior
@@ -68,6 +68,4 @@ def _differences(simplices: Simplices) -> sparse.csr_array:
 def _cotangents(
     first: Float[np.ndarray, "m 2"], second: Float[np.ndarray, "m 2"], areas: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " m"]:
-    solid = areas > 0
-    found = np.sum(first * second, axis=1) / (2 * np.where(solid, areas, 1.0))
-    return np.where(solid, np.clip(found, -_LARGEST, _LARGEST), 0.0)
+    return np.clip(np.sum(first * second, axis=1) / (2 * areas), -_LARGEST, _LARGEST)

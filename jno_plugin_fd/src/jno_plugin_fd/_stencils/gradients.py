@@ -52,11 +52,9 @@ def gradient_stencil_of(points: ArrayLike, cells: ArrayLike, rule: GradientRule)
 
 def _mean_weights(simplices: Simplices, rule: GradientRule) -> Float[np.ndarray, "m k"]:
     if rule == "uniform":
-        weights = simplices.solid[:, None].astype(np.float64)
+        weights = np.ones(1)
     elif rule == "inverse_distance":
-        # Squares at the flat simplices may vanish; their weights are 0.
-        squares = sum(r**2 for r in _to_centroids(simplices))
-        weights = np.where(simplices.solid[:, None], np.where(squares > 0, squares, 1.0) ** -0.5, 0.0)
+        weights = sum(r**2 for r in _to_centroids(simplices)) ** -0.5
     else:
         weights = simplices.measures[:, None]
     return np.broadcast_to(weights, simplices.cells.shape)

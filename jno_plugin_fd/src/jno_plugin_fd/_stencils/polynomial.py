@@ -22,16 +22,20 @@ Monomial: TypeAlias = tuple[int, ...]
 Piece: TypeAlias = tuple[Int[np.ndarray, " r"], Stencil]
 """Some nodes, and their rows: the first derivatives, then the second ones in the order xx, xy, xz, yy, yz, zz."""
 
-# What is tried at each node until the fit is sound: how many values are read, in multiples of the coefficients, and how far
-# the middle of the chosen nodes is from the node on the way to the middle of its rings.
-_ATTEMPTS = ((2.0, 0.75), (2.0, 1.0), (3.0, 1.0), (4.5, 1.0), (7.0, 1.0))
+_Rings: TypeAlias = tuple[sparse.csr_array, Int[np.ndarray, " s"]]
+"""The nodes of whole rings as rows of a pattern, and the node of each row."""
+
+# What is tried at each node until the fit is sound: how many values are read, in multiples of the coefficients; how far the
+# middle of the chosen nodes is from the node on the way to the middle of its rings; how much above `_VARIANCE` is sound.
+_ATTEMPTS = ((1.9, 0.75, 1.0), (1.9, 1.0, 1.0), (1.9, 1.25, 1.0), (2.5, 1.0, 3.0), (3.5, 1.0, 10.0), (5.0, 1.0, 30.0))
 # The values are chosen from whole rings of at least so many times as many nodes.
 _CHOICE = 1.5
 # The weight of the farthest node is `exp(-_DECAY)`.
 _DECAY = 2.0
-# The largest condition number of the normal matrix of a sound fit is this to the power of the degree. For cubics it is
-# 3e4; inside a mesh they have 1e2, at corners 1e4.
-_CONDITION = 31.0
+# This to the power of the degree is the variance that errors of variance 1 in the values may give the linear and quadratic
+# coefficients together, the farthest node being at distance 1. Where as many layers of nodes are read as the degree needs,
+# even one-sided cubics have less than 2000; with one layer less they have more.
+_VARIANCE = 12.5
 # Nodes fitted at once: their tables are a few megabytes.
 _SLICE = 2048
 
@@ -48,8 +52,8 @@ def polynomial_stencil(points: ArrayLike, cells: ArrayLike, order: int = 2) -> t
     relative to the spread of the rings, so that an affine map of the mesh changes nothing. At the boundary the chosen
     nodes reach further into the domain than along it, because a one-sided derivative needs as many layers as a central
     one. Where the nodes do not determine the polynomial, more are taken, and if these do not either (a mesh of two layers
-    of cells, say) the degree is lowered, to 2 at least. Nodes without a solid cell have
-    zero rows.
+    of cells, say) the degree is lowered, to 2 at least. Nodes without a cell that is
+    not flat have zero rows.
 
     Raises `JnoValueError` naming a node whose surroundings do not determine second derivatives.
 
@@ -73,13 +77,10 @@ def fitted(
     pieces, pending = [], nodes
     # NumPy's linear algebra leaves the interpreter's lock, so that slices run side by side.
     with ThreadPoolExecutor() as pool:
-        for tried, (oversampling, shift) in itertools.product(range(degree, 1, -1), _ATTEMPTS):
-            basis = _monomials(points.shape[1], tried)
-            wanted = math.ceil(oversampling * (len(basis) + 1))
-            choose = functools.partial(_nearest, points, wanted=wanted, shift=shift)
-            slices = _neighbourhoods(adjacency, pending, math.ceil(_CHOICE * wanted))
-            done = list(pool.map(lambda part, choose=choose, basis=basis: _fit(choose(*part), basis), slices))
-            pieces += [piece for piece, _ in done]
+        for attempt in _attempts(points.shape[1], degree):
+            slices = _neighbourhoods(adjacency, pending, math.ceil(_CHOICE * attempt.wanted))
+            done = list(pool.map(functools.partial(_fit, points, attempt), slices))
+            pieces += [piece for piece, _ in done if len(piece[0])]
             pending = np.concatenate([pending[:0], *(failed for _, failed in done)])
             if not pending.size:
                 return pieces
@@ -91,6 +92,23 @@ def fitted(
     )
 
 
+class _Attempt(NamedTuple):
+    """How many nodes are chosen, around which place, and how large a variance is sound."""
+
+    basis: list[Monomial]
+    wanted: int
+    shift: float
+    largest: float
+
+
+def _attempts(d: int, degree: int) -> Iterator[_Attempt]:
+    for lower in range(degree, 1, -1):
+        basis = _monomials(d, lower)
+        for oversampling, shift, excess in _ATTEMPTS:
+            wanted = math.floor(oversampling * (len(basis) + 1))
+            yield _Attempt(basis, wanted, shift, excess * _VARIANCE ** max(lower, 3))
+
+
 class _Neighbourhoods(NamedTuple):
     """Chosen nodes as a table padded with the node itself, their offsets (0 where padded), and a measure of length."""
 
@@ -100,9 +118,7 @@ class _Neighbourhoods(NamedTuple):
     scaling: Float[np.ndarray, "r d d"]
 
 
-def _neighbourhoods(
-    adjacency: sparse.csr_array, nodes: Int[np.ndarray, " r"], least: int
-) -> Iterator[tuple[sparse.csr_array, Int[np.ndarray, " s"]]]:
+def _neighbourhoods(adjacency: sparse.csr_array, nodes: Int[np.ndarray, " r"], least: int) -> Iterator[_Rings]:
     """Slices of the nodes with as many whole rings around each as hold `least` nodes, or all that there are."""
     reach = adjacency[nodes]
     while nodes.size:
@@ -115,14 +131,9 @@ def _neighbourhoods(
         nodes, reach = nodes[~ready], wider[~ready]
 
 
-def _nearest(
-    points: Float[np.ndarray, "n d"],
-    around: sparse.csr_array,
-    nodes: Int[np.ndarray, " r"],
-    wanted: int,
-    shift: float,
-) -> _Neighbourhoods:
-    """The `wanted` nodes of each row of `around` that are nearest, all of them if there are fewer, and ties."""
+def _nearest(points: Float[np.ndarray, "n d"], attempt: _Attempt, rings: _Rings) -> _Neighbourhoods:
+    """The wanted number of nodes of each row that are nearest, all of them if there are fewer, and ties."""
+    around, nodes = rings
     candidates, _ = padded(around, nodes)
     offsets = points[candidates] - points[nodes][:, None]
     counts = np.diff(around.indptr)
@@ -131,12 +142,12 @@ def _nearest(
     spread += 1e-14 * np.trace(spread, axis1=1, axis2=2)[:, None, None] * np.eye(points.shape[1])
     scaling = np.linalg.inv(np.linalg.cholesky(spread))
     middle = np.einsum("rkd->rd", offsets)[:, None] / counts[:, None, None]
-    distances = _lengths((offsets - shift * middle) @ scaling.mT)
+    distances = _lengths((offsets - attempt.shift * middle) @ scaling.mT)
     distances[:, 0] = 0.0
     distances[np.arange(distances.shape[1]) >= counts[:, None]] = np.inf
     order = np.argsort(distances, axis=1, kind="stable")
     distances = np.take_along_axis(distances, order, axis=1)
-    farthest = np.take_along_axis(distances, np.minimum(wanted, counts)[:, None] - 1, axis=1)
+    farthest = np.take_along_axis(distances, np.minimum(attempt.wanted, counts)[:, None] - 1, axis=1)
     # Ties are taken together, so that symmetric meshes have symmetric stencils.
     taken = distances <= farthest * (1 + 1e-6)
     order = order[:, : np.max(np.sum(taken, axis=1))]
@@ -146,15 +157,16 @@ def _nearest(
     return _Neighbourhoods(neighbours, offsets, taken, scaling)
 
 
-def _fit(around: _Neighbourhoods, basis: list[Monomial]) -> tuple[Piece, Int[np.ndarray, " f"]]:
-    """The rows of the neighbourhoods that determine them, and the nodes of the others.
+def _fit(points: Float[np.ndarray, "n d"], attempt: _Attempt, rings: _Rings) -> tuple[Piece, Int[np.ndarray, " f"]]:
+    """The rows of the nodes whose fit is sound, and the nodes of the others.
 
     The normal equations lose half of the digits. One step of refinement brings them back: its residual is how far the
     weights are from differentiating the monomials exactly.
     """
+    basis, around = attempt.basis, _nearest(points, attempt, rings)
     local = around.offsets @ around.scaling.mT
     radii = _lengths(local)
-    unit = np.maximum(np.max(radii, axis=1), np.finfo(float).tiny)[:, None, None]
+    unit = np.max(radii, axis=1)[:, None, None]
     local, radii, scaling = local[:, 1:] / unit, radii[:, 1:] / unit[:, :, 0], around.scaling / unit
     weights = np.where(around.taken[:, 1:], np.exp(-_DECAY * radii**2), 0.0)[:, :, None]
     values = _values(local, basis)
@@ -162,12 +174,13 @@ def _fit(around: _Neighbourhoods, basis: list[Monomial]) -> tuple[Piece, Int[np.
     # Keeps the inverse defined; such a fit is not sound, and for others the refinement removes the difference.
     normal += 1e-14 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(len(basis))
     inverse = np.linalg.inv(normal)
-    condition = _lengths(normal.reshape(len(normal), -1)) * _lengths(inverse.reshape(len(normal), -1))
+    # Traces, which do not depend on the directions of the scaled axes.
+    shares = np.array([{1: 1.0, 2: 1.0 if m[0] == m[-1] else 0.5}.get(len(m), 0.0) for m in basis])
+    sound = np.abs(np.einsum("rmm,m->r", inverse, shares)) < attempt.largest
     wanted = _derivatives(scaling, basis)
     found = weights * (values @ (inverse @ wanted))
     found += weights * (values @ (inverse @ (wanted - values.mT @ found)))
     rows = np.concatenate([-np.sum(found, axis=1, keepdims=True), found], axis=1)
-    sound = condition < _CONDITION ** len(basis[-1])
     neighbours = around.neighbours[sound]
     piece = neighbours[:, 0], Stencil(neighbours, np.moveaxis(rows[sound], 2, 0))
     return piece, around.neighbours[~sound, 0]

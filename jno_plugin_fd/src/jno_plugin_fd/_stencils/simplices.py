@@ -18,11 +18,11 @@ _FLAT = 1e-12
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Simplices:
-    """Segments, triangles or tetrahedra of any orientation.
+    """Segments, triangles or tetrahedra that are not flat.
 
-    - `measures`: their absolute measures, `(m,)`; 0 for flat ones.
-    - `gradients`: of the barycentric coordinate of each corner, `(m, d + 1, d)`; 0 in flat ones. They follow the signed
-      measure, so that the orientation does not matter.
+    - `measures`: their absolute measures, `(m,)`.
+    - `gradients`: of the barycentric coordinate of each corner, `(m, d + 1, d)`. They follow the signed measure, so that
+      the orientation does not matter.
     """
 
     points: Float[np.ndarray, "n d"]
@@ -30,15 +30,10 @@ class Simplices:
     measures: Float[np.ndarray, " m"]
     gradients: Float[np.ndarray, "m k d"]
 
-    @property
-    def solid(self) -> Bool[np.ndarray, " m"]:
-        """The simplices that are not flat."""
-        return self.measures > 0
-
     def covered(self) -> Bool[np.ndarray, " n"]:
-        """The nodes of simplices that are not flat."""
+        """The nodes that belong to a simplex."""
         covered = np.zeros(len(self.points), dtype=bool)
-        covered[self.cells[self.solid]] = True
+        covered[self.cells] = True
         return covered
 
     def centroids(self) -> Float[np.ndarray, "m d"]:
@@ -72,7 +67,7 @@ class Simplices:
 
 
 def simplices_of(points: ArrayLike, cells: ArrayLike) -> Simplices:
-    """Simplices from node coordinates `(n, d)` and node indices `(m, d + 1)`, `d` at most 3."""
+    """The simplices, of any orientation, with nodes `(n, d)`, `d` at most 3, and cells `(m, d + 1)`, without flat ones."""
     points = np.asarray(points, dtype=np.float64)
     cells = np.asarray(cells)
     if points.ndim != 2 or points.shape[1] not in (1, 2, 3):
@@ -88,9 +83,11 @@ def simplices_of(points: ArrayLike, cells: ArrayLike) -> Simplices:
     cells = cells.astype(np.int32)
     determinants, cofactors = _determinants(points[cells])
     solid = np.abs(determinants) > _FLAT * _longest_edges(points[cells]) ** d
-    others = cofactors / np.where(solid, determinants, np.inf)[:, None, None]
+    if not np.all(solid):
+        cells, determinants, cofactors = cells[solid], determinants[solid], cofactors[solid]
+    others = cofactors / determinants[:, None, None]
     gradients = np.concatenate([-np.sum(others, axis=1, keepdims=True), others], axis=1)
-    return Simplices(points, cells, np.where(solid, np.abs(determinants), 0.0) / math.factorial(d), gradients)
+    return Simplices(points, cells, np.abs(determinants) / math.factorial(d), gradients)
 
 
 def _determinants(
