@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jno_core.testing import SchemeSuite
-from jno_plugin_fd import FiniteDifference, _grid, _mesh
+from jno_plugin_fd import FiniteDifference, _mesh
+from jno_plugin_fd._stencils import kernels
 
 
 class MeshSuite(SchemeSuite):
@@ -64,7 +65,7 @@ def test_a_faulty_mesh_stencil_is_caught(fault, monkeypatch):
     ids=["off by one", "flipped", "substituted"],
 )
 def test_a_faulty_kernel_is_caught(fault, monkeypatch):
-    sound = _grid.difference_weights
-    monkeypatch.setattr(_grid, "difference_weights", lambda order, offsets: fault(order, offsets, sound))
+    sound = kernels.difference_weights
+    monkeypatch.setattr(kernels, "difference_weights", lambda order, offsets: fault(order, offsets, sound))
     with pytest.raises(AssertionError, match="is wrong: relative error"):
         GridSuite().test_manufactured()

@@ -82,6 +82,14 @@ def test_points_that_are_no_nodes_get_interpolated_derivatives():
     np.testing.assert_allclose(linear, np.broadcast_to([2.0, 3.0], linear.shape), atol=1e-12)
 
 
+def test_samples_of_a_curved_boundary_belong_to_the_nearest_cell():
+    domain = jno.domain.disk(mesh_size=0.1)
+    x, y, _ = domain.variable("boundary", sample=(50, "uniform"))
+    found = values((x**2 + 3 * y).grad(x, y, scheme="finite_difference:quadratic"), domain)
+    exact = np.stack([2 * domain.points(x)[:, 0], np.full(50, 3.0)], axis=1)
+    np.testing.assert_allclose(found, exact, atol=2e-2)
+
+
 def test_some_of_the_nodes_have_the_values_of_all():
     domain = jno.domain.rect(mesh_size=0.2)
     few, everything = domain.variable("interior", sample=7), domain.variable("interior")

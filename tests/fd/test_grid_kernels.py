@@ -1,6 +1,7 @@
 """Weights on lines of equally spaced points, and the recognition of grids."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ SIDES = ("central", "forward", "backward")
 
 
 def exact_weights(order, offsets):
-    table = sympy.finite_diff_weights(order, [sympy.Rational(int(o)) for o in offsets], 0)
+    at: Any = 0
+    table = sympy.finite_diff_weights(order, [sympy.Rational(int(o)) for o in offsets], at)
     return np.array([float(w) for w in table[order][-1]])
 
 
@@ -135,8 +137,9 @@ def test_odd_or_unknown_accuracies_are_refused(accuracy):
 
 
 def test_other_errors():
+    unknown: Any = "left"
     with pytest.raises(JnoValueError, match="no side 'left'; there are central, forward, backward"):
-        difference_kernel(1, 2, "left")
+        difference_kernel(1, 2, unknown)
     with pytest.raises(JnoValueError, match="order 1 and higher, got 0"):
         difference_kernel(0, 2)
     for offsets in ([0, 1], [0, 1, 1]):
@@ -156,9 +159,11 @@ AXES = (np.linspace(-1.0, 2.0, 7), np.linspace(0.25, 0.5, 4), np.linspace(10.0, 
 def test_grids_in_any_order_of_the_points(d, dtype):
     points = grid(*AXES[:d])
     shuffled = points[np.random.default_rng(d).permutation(len(points))].astype(dtype)
-    axes, order = regular_axes(shuffled)
-    for found, axis in zip(axes, AXES[:d], strict=True):
-        np.testing.assert_allclose(found, axis, rtol=1e-6)
+    found = regular_axes(shuffled)
+    assert found is not None
+    axes, order = found
+    for axis, exact in zip(axes, AXES[:d], strict=True):
+        np.testing.assert_allclose(axis, exact, rtol=1e-6)
     np.testing.assert_allclose(shuffled[order], points, rtol=1e-6)
     values = np.random.default_rng(0).normal(size=len(points))
     np.testing.assert_array_equal(values[order][np.argsort(order)], values)
@@ -168,7 +173,9 @@ def test_grids_in_any_order_of_the_points(d, dtype):
 @pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
 def test_grids_at_any_scale_and_place(size, offset):
     points = size * (grid(*AXES[:2]) + offset)
-    axes, order = regular_axes(points)
+    found = regular_axes(points)
+    assert found is not None
+    axes, order = found
     assert [len(axis) for axis in axes] == [7, 4]
     np.testing.assert_array_equal(order, np.arange(28))
 

@@ -116,7 +116,7 @@ def test_one_large_cell_among_small_ones():
     fan = np.linspace(0.0, 1.0, 201)
     points = np.concatenate([np.stack([fan, np.zeros(201)], axis=1), [[0.5, 1e-4]], [[0.0, 1.0]], [[1.0, 1.0]]])
     cells = [[i, i + 1, 201] for i in range(200)] + [[0, 201, 202], [201, 200, 203], [201, 203, 202]]
-    mesh = Mesh(points, cells, {"boundary": np.array([[0, 1]])})
+    mesh = Mesh(points, np.array(cells), {"boundary": np.array([[0, 1]])})
     samples = np.stack([np.linspace(0.1, 0.9, 50), np.full(50, 1.5e-3)], axis=1)
     np.testing.assert_allclose(interpolated(mesh, points @ SLOPES[:2], samples), samples @ SLOPES[:2], atol=1e-13)
 

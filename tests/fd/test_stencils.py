@@ -1,5 +1,7 @@
 """Gradients on simplicial meshes: means and fits of the gradients in the cells around a node."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -20,7 +22,7 @@ def apply(stencil, values):
 
 def gradient_of_gradient(points, cells, rule, values):
     stencil = gradient_stencil_of(points, cells, rule)
-    return sum(apply(stencil, part)[axis] for axis, part in enumerate(apply(stencil, values)))
+    return np.sum([apply(stencil, part)[axis] for axis, part in enumerate(apply(stencil, values))], axis=0)
 
 
 def scattered(d, n, seed=0):
@@ -221,8 +223,9 @@ def test_the_set_up_grows_with_the_number_of_nodes(d):
 
 def test_errors():
     points, cells = scattered(2, 10)
+    unknown: Any = "cotangent"
     with pytest.raises(JnoValueError, match="no rule 'cotangent'; it has area_weighted, uniform"):
-        gradient_stencil_of(points, cells, "cotangent")
+        gradient_stencil_of(points, cells, unknown)
     with pytest.raises(JnoValueError, match=r"need shape \(m, 3\), got"):
         gradient_stencil_of(points, cells[:, :2], "uniform")
     with pytest.raises(JnoValueError, match=r"\(n, 1\), \(n, 2\) or \(n, 3\), got \(10,\)"):

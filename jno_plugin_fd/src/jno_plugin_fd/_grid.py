@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +12,7 @@ from jaxtyping import Array, Float
 from jno_core import DerivativeRequest, Field, Support
 from jno_core.errors import PluginCapabilityError
 from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
-from jno_plugin_fd._stencils import difference_weights, regular_axes
-
-Side: TypeAlias = Literal["central", "forward", "backward"]
-
-
-@final
-class Reach(NamedTuple):
-    """How far a kernel reads to either side of a node."""
-
-    before: int
-    after: int
+from jno_plugin_fd._stencils import Side, closure_kernels, difference_kernel, regular_axes
 
 
 @final
@@ -100,10 +90,11 @@ class GridDifferences(AbstractMethod):
         return [functools.reduce(jnp.add, parts)] if request.kind == "laplacian" else parts
 
     def _along(self, grid: Array, axis: int, kernel: dict[str, Array], order: int) -> Array:
-        reach, n = self._reach(order), grid.shape[axis]
+        n = grid.shape[axis]
         rows = functools.partial(jax.lax.slice_in_dim, axis=axis)
         if "lower" not in kernel:
-            padded = [rows(grid, n - reach.before, n), grid, rows(grid, 0, reach.after)]
+            offsets, _ = difference_kernel(order, self._accuracy, self._side)
+            padded = [rows(grid, n + int(offsets[0]), n), grid, rows(grid, 0, int(offsets[-1]))]
             return _correlated(jnp.concatenate(padded, axis), kernel["interior"], axis)
         interior = _correlated(grid, kernel["interior"], axis)
         width = kernel["lower"].shape[1]
@@ -111,36 +102,19 @@ class GridDifferences(AbstractMethod):
         upper = _ends(kernel["upper"], rows(grid, n - width, n), axis)
         return jnp.concatenate([lower, interior, upper], axis)
 
-    def _reach(self, order: int) -> Reach:
-        """A central kernel of one order higher needs no more points; a one-sided one does."""
-        if self._side == "central":
-            half = self._accuracy // 2 + (order - 1) // 2
-            return Reach(half, half)
-        points = self._accuracy + order - 1
-        return Reach(0, points) if self._side == "forward" else Reach(points, 0)
-
     def _kernel(self, order: int, coordinates: Float[np.ndarray, " n"], axis: int) -> dict[str, np.ndarray]:
-        n, reach = len(coordinates), self._reach(order)
         periodic = self._periodic if isinstance(self._periodic, bool) else self._periodic[axis]
-        width = self._accuracy + order
-        least = reach.before + reach.after + 1 if periodic else max(width, reach.before + reach.after + 1)
-        if n < least:
+        _, interior = difference_kernel(order, self._accuracy, self._side)
+        lower, upper = closure_kernels(order, self._accuracy, self._side)
+        least = len(interior) if periodic else max(len(interior), lower.shape[1])
+        if len(coordinates) < least:
             raise PluginCapabilityError(
                 f"'finite_difference:{self._side}' of accuracy {self._accuracy} needs {least} nodes along each axis for a "
-                f"derivative of order {order}; axis {axis} has {n}."
+                f"derivative of order {order}; axis {axis} has {len(coordinates)}."
             )
         scale = (coordinates[1] - coordinates[0]) ** -order
-        kernel = {"interior": scale * difference_weights(order, np.arange(-reach.before, reach.after + 1))}
-        if periodic:
-            return kernel
-        window = np.arange(width)
-        lower = [difference_weights(order, window - row) for row in range(reach.before)]
-        upper = [difference_weights(order, window - (width - reach.after + row)) for row in range(reach.after)]
-        empty = np.zeros((0, width))
-        return kernel | {
-            "lower": scale * np.stack(lower) if lower else empty,
-            "upper": scale * np.stack(upper) if upper else empty,
-        }
+        ends = {} if periodic else {"lower": scale * lower, "upper": scale * upper}
+        return {"interior": scale * interior, **ends}
 
 
 @final

@@ -27,6 +27,9 @@ MeshRule: TypeAlias = Literal["area_weighted", "lsq", "uniform", "inverse_distan
 
 MESH_RULES: tuple[MeshRule, ...] = ("area_weighted", "lsq", "uniform", "inverse_distance", "cotangent", "quadratic")
 
+# How far a sample may lie outside of the mesh, as a share of the longest edge.
+_OUTSIDE = 0.1
+
 _WITHOUT_MESH = (
     "it works on the nodes of a mesh, and these points are none. Build the domain with compute_mesh_connectivity=True; "
     "and no derivative can be taken of a finite difference at other points, as automatic differentiation would"
@@ -192,7 +195,10 @@ def _transfer(mesh: Mesh, where: Support) -> dict[str, np.ndarray]:
     if location.nodes is not None:
         return {"nodes": np.asarray(location.nodes, np.int32)}
     points = np.concatenate([np.asarray(c, np.float64) for c in where.columns[: where.space]], axis=1)
-    corners, weights = interpolation(mesh, points)
+    # Samples of a curved boundary lie outside of its polygon, by much less than a cell.
+    edges = mesh.points[mesh.cells[:, 1:]] - mesh.points[mesh.cells[:, :1]]
+    near = _OUTSIDE * np.max(np.linalg.norm(edges, axis=-1)) / np.max(np.abs(mesh.points))
+    corners, weights = interpolation(mesh, points, tolerance=float(near))
     return {"corners": _slots_first(corners), "weights": _slots_first(weights)}
 
 

@@ -231,7 +231,7 @@ class Domain:
             )
         data = sampling.reversed_normals(data) if reverse else data
         kind = self._regions.kinds.get(tag, "initial")
-        names = ("x", "y", "z")[: self.dimension]
+        names = self._regions.coordinates
         collocation = Collocation(
             name, tag, kind, data.points.shape[1], names, len(data.times), self._time.steady, self, reverse
         )

@@ -41,7 +41,7 @@ class Regions:
         """Given points: `{tag: array (N, d)}`.
 
         Raises `JnoTypeError` unless it is a mapping, and `JnoValueError` naming the tag when an array is not `(N, d)` with
-        `N >= 1` and `d` in 1, 2, 3, is not finite, or has another dimension than the others.
+        `N >= 1` and `d >= 1`, is not finite, or has another dimension than the others.
         """
         if not isinstance(tags, Mapping):
             raise JnoTypeError(
@@ -54,9 +54,9 @@ class Regions:
             if not isinstance(tag, str) or not tag:
                 raise JnoTypeError(f"A tag must be a string that is not empty, got {tag!r}.")
             points = _checked_numbers(tag, value)
-            if points.ndim != 2 or points.shape[1] not in (1, 2, 3) or len(points) == 0:
+            if points.ndim != 2 or 0 in points.shape:
                 raise JnoValueError(
-                    f"Points of {tag!r} must have shape (N, d) with N >= 1 and d = 1, 2, 3, got {points.shape}."
+                    f"Points of {tag!r} must have shape (N, d) with N >= 1 and d >= 1, got {points.shape}."
                 )
             if not np.all(np.isfinite(points)):
                 row = int(np.argwhere(~np.isfinite(points))[0, 0])
@@ -70,6 +70,13 @@ class Regions:
             clouds[tag] = points
         dimension = next(iter(clouds.values())).shape[1]
         return cls(dimension, dict.fromkeys(clouds, "points"), clouds=clouds)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of the space coordinates: `x, y, z`, and from four on `x1, x2, ...`."""
+        if self.dimension <= 3:
+            return ("x", "y", "z")[: self.dimension]
+        return tuple(f"x{i}" for i in range(1, self.dimension + 1))
 
     def boundaries(self) -> list[str]:
         """The boundary tags."""

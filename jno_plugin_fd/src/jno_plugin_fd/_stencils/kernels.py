@@ -69,16 +69,19 @@ def difference_kernel(
     return offsets, difference_weights(order, offsets)
 
 
-def closure_kernels(order: int, accuracy: int) -> tuple[Float[np.ndarray, "r w"], Float[np.ndarray, "r w"]]:
-    """The rows for the first and for the last points of an axis, where the central kernel does not fit; same accuracy.
+def closure_kernels(
+    order: int, accuracy: int, side: Side = "central"
+) -> tuple[Float[np.ndarray, "b w"], Float[np.ndarray, "a w"]]:
+    """The rows for the first and for the last points of an axis, where the kernel does not fit; same accuracy.
 
-    The derivatives at the first `r` points are `first @ values[:w]`, those at the last `r` points `last @ values[-w:]`,
-    both divided by `spacing**order`; `r` is half of the central kernel, `w = order + accuracy`.
+    The derivatives at the first `b` points are `first @ values[:w]`, those at the last `a` points `last @ values[-w:]`,
+    both divided by `spacing**order`; the kernel reads `b` points before its own and `a` after it, `w = order + accuracy`.
     """
-    offsets, _ = difference_kernel(order, accuracy)
+    offsets, _ = difference_kernel(order, accuracy, side)
     window = np.arange(order + accuracy)
-    first = np.stack([difference_weights(order, window - row) for row in range(len(offsets) // 2)])
-    return first, (-1) ** order * first[::-1, ::-1]
+    places = [*range(-offsets[0]), *range(len(window) - offsets[-1], len(window))]
+    rows = np.array([difference_weights(order, window - place) for place in places]).reshape(-1, len(window))
+    return rows[: -offsets[0]], rows[-offsets[0] :]
 
 
 def _check(order: int, accuracy: int) -> None:
