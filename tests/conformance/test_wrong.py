@@ -10,6 +10,7 @@ import sys
 import tomllib
 from typing import ClassVar
 
+import jax
 import pytest
 
 from jno_core.errors import JnoValueError
@@ -31,7 +32,7 @@ INTERPRETED = ("import:loads", "import:light", "import:backend", "import:config"
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Installs a plugin with a fault into a folder on the path, and gives the name of its distribution."""
-    modules = []
+    modules, configuration = [], dict(jax.config.values)
 
     def install(stem, fault):
         base = fault["base"]
@@ -58,6 +59,9 @@ def install(tmp_path, monkeypatch):
     yield install
     for module in modules:
         sys.modules.pop(module, None)
+    for name, value in jax.config.values.items():
+        if value != configuration[name]:
+            jax.config.update(name, configuration[name])
 
 
 def outcomes(checks):
