@@ -20,7 +20,7 @@ from benchmarks.measure import Timing, interleaved, per_step
 from benchmarks.problems import TRAINING, Row, by_jno, chosen
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
-PEERS = {"jNO 0.2.3": "run_jno_0_2_3.py", "DeepXDE": "run_deepxde.py", "jinns": "run_jinns.py"}
+PEERS = {"jNO-0.2.3": "run_jno_0_2_3.py", "DeepXDE": "run_deepxde.py", "jinns": "run_jinns.py"}
 # jinns has boundaries in one and two dimensions only.
 ROWS = tuple(row for row in TRAINING if row.axes < 3 or not row.boundary)
 

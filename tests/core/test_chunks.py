@@ -218,19 +218,35 @@ def auto_rows(points, hidden=64, instances=1):
     return [divided.rows for divided in plan([(k * p.u.laplacian(p.x, p.y)).mse], None)]
 
 
+@pytest.fixture
+def one_core(monkeypatch):
+    """The same working set on every machine."""
+    monkeypatch.setattr(chunks, "_cores", lambda: 1)
+    monkeypatch.setattr(chunks, "WORKING_SET", 8 * 2**20)
+
+
+def test_the_working_set_grows_with_the_cores(monkeypatch):
+    monkeypatch.setattr(chunks, "_cores", lambda: 1)
+    [one] = auto_rows(100_000)
+    monkeypatch.setattr(chunks, "_cores", lambda: 4)
+    np.testing.assert_allclose(auto_rows(100_000), [4 * one], rtol=0.1)
+
+
+@pytest.mark.usefixtures("one_core")
 def test_auto_leaves_small_problems_whole_and_large_parts_fit_the_working_set():
     assert auto_rows(2 * chunks.SMALLEST) == []
     assert auto_rows(1000, hidden=8) == []
     # Value, two first and two second derivatives of each unit of two hidden layers, before and after its activation.
     least = 4 * 64 * 2 * 5 * 2
     [rows], [narrow], [four] = auto_rows(100_000), auto_rows(100_000, hidden=16), auto_rows(100_000, instances=4)
-    assert chunks.SMALLEST < rows <= chunks.WORKING_SET / least
+    assert chunks.SMALLEST < rows <= chunks._working_set() / least
     assert narrow > 2 * rows
     np.testing.assert_allclose(four, rows / 4, rtol=0.1)
     [smallest] = auto_rows(1000, hidden=2000)
     assert chunks.SMALLEST / 2 < smallest <= chunks.SMALLEST
 
 
+@pytest.mark.usefixtures("one_core")
 def test_on_an_accelerator_its_memory_is_the_bound(monkeypatch):
     class Device:
         def __init__(self, limit):

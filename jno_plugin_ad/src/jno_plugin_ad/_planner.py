@@ -14,8 +14,8 @@ Derivatives: TypeAlias = Mapping[Stream, Float[Array, "n *c"]]
 
 Method = Literal["listed", "stacked", "reverse", "stochastic"]
 
-MANY_AXES = 24
-"""From so many axes on, a Laplacian's tangents are stacked for one wide matrix product."""
+MANY_AXES = 128
+"""From so many axes on, a Laplacian's tangents are stacked: one array for each is faster, and takes longer to compile."""
 
 AXES_PER_COMPONENT = 4
 """From so many axes for each component of the target on, a gradient alone is cheaper in reverse mode."""

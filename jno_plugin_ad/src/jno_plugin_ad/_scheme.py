@@ -53,7 +53,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
 
       - `"taylor"`: each partial derivative is propagated by itself. Never wins by much; for comparison.
       - `"forward-laplacian"`: value, first derivatives and Laplacians are propagated, one array for each axis. What the
-        planner does for a Laplacian below 24 axes.
+        planner does for a Laplacian below 128 axes.
       - `"stochastic"`: a Laplacian is estimated along `samples` random directions, first derivatives are exact. Wins in
         training from about 50 axes on.
       - `"forward"`, `"reverse"`: `jax.jacfwd` or `jax.jacrev`, m times for order m, one point at a time. For targets that
@@ -67,7 +67,7 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
     - `stream`: estimates with different streams are independent of each other.
 
     The planner evaluates all points at once and takes all requests of a set together in one forward propagation through
-    the target's jaxpr: the value, the first derivatives and, for a Laplacian, only their sum of second ones. From 24 axes
+    the target's jaxpr: the value, the first derivatives and, for a Laplacian, only their sum of second ones. From 128 axes
     on the first derivatives are stacked; a gradient alone of many axes is taken in reverse mode. It needs a target whose
     row i depends on point i only, which it verifies on the target's jaxpr before it differentiates; it refuses a target
     that mixes points (batch normalisation, attention over points). An explicit variant of `jax.jacfwd` and `jax.jacrev`

@@ -7,6 +7,7 @@ the memory of a step does not grow with the number of points. What couples point
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, final
 
@@ -28,8 +29,8 @@ from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
 
-WORKING_SET = 8 * 2**20
-"""Bytes that all intermediate values of one part take: about the share of one core in a last-level cache."""
+WORKING_SET = 12 * 2**20
+"""Bytes for each core that the intermediate values of one part take together: about its share in a last-level cache."""
 
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
@@ -217,7 +218,12 @@ def _bytes(jaxpr: jex.Jaxpr) -> int:
 def _working_set() -> int:
     """The bytes of one part. An accelerator is fast with many points at once, so only its memory is a bound."""
     memory = jax.devices()[0].memory_stats()
-    return memory["bytes_limit"] // 8 if memory else WORKING_SET
+    return memory["bytes_limit"] // 8 if memory else WORKING_SET * _cores()
+
+
+def _cores() -> int:
+    """The processor cores that this process may use: one part is divided among them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _even(points: int, rows: int) -> int:
