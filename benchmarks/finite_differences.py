@@ -1,6 +1,6 @@
 """Gradient and Laplacian of nodal values by finite differences, beside sparse matrices, jNO 0.2.3 and jaxdf.
 
-    python -m benchmarks.finite_differences [--rows area_weighted-1e4 grid-512] [--peers jNO] [--rounds 15]
+    python -m benchmarks.finite_differences [--rows area_weighted-1e4 grid-512] [--peers jaxdf] [--rounds 15]
 
 README.md has the commands that create the peers' environments. Everybody has the same values in single precision, and the
 results are compared before the rounds.

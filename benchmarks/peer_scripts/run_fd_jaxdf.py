@@ -1,6 +1,6 @@
 # type: ignore
 # (Runs in the peer's environment, whose packages are not in ours.)
-"""Finite differences of accuracy 8 on a periodic grid of spacing 1 by jaxdf."""
+"""Finite differences of accuracy 8 on a periodic grid by jaxdf; of spacing 1, which its Laplacian takes for granted."""
 
 import os
 import sys

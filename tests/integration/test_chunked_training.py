@@ -227,8 +227,10 @@ def test_runs_continue_whatever_the_parts_were():
     assert compile_times == [True, False, True, True]
 
 
-def test_auto_divides_a_large_point_set():
-    check(lambda p: [p.r.mse, p.u.max, p.ub.mse], 1, ("auto",), x64=False, rtol=1e-4, atol=1e-6, points=80_000)
+def test_auto_divides_a_large_point_set(monkeypatch):
+    monkeypatch.setattr("jno_core._compile.chunks.WORKING_SET", 2**20)
+    monkeypatch.setattr("jno_core._compile.chunks._cores", lambda: 1)
+    check(lambda p: [p.r.mse, p.u.max, p.ub.mse], 1, ("auto",), x64=False, rtol=1e-4, atol=1e-6, points=20_000)
 
 
 def test_one_point_that_is_not_finite_stops_the_run():

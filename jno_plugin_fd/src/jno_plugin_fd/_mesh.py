@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, UInt
 
 from jno_core import DerivativeRequest, Field, Mesh, MeshLocation, Support
 from jno_core.errors import PluginCapabilityError
@@ -80,7 +80,7 @@ class MeshDifferences(AbstractMethod):
             tables = {"second": _laplacian(mesh).neighbours}
         else:
             tables = {"first": _gradient(mesh, self._rule).neighbours}
-        return {"neighbours": jax.tree.map(_slots_first, tables), "transfer": _transfer(mesh, where)}
+        return {"neighbours": jax.tree.map(_table, tables), "transfer": _transfer(mesh, where)}
 
     def apply(
         self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
@@ -99,25 +99,48 @@ class MeshDifferences(AbstractMethod):
 
 
 def weighted_sum(
-    values: Float[Array, "n *c"], weights: Float[Array, "k m"], neighbours: Int[Array, "k m"]
+    values: Float[Array, "n *c"], weights: Float[Array, "k m"], neighbours: UInt[Array, "k m"]
 ) -> Float[Array, "m *c"]:
     """`sum_k weights[k, i] * values[neighbours[k, i]]`.
 
-    Slot by slot it fuses into one loop without temporaries, which is twice as fast as a sparse matrix product.
+    Slot by slot it fuses into one loop without temporaries.
     """
-    shape = (-1,) + (1,) * (values.ndim - 1)
     return functools.reduce(
-        jnp.add, [w.reshape(shape) * values[index] for w, index in zip(weights, neighbours, strict=True)]
+        jnp.add, [_column(w, values) * _gathered(values, i) for w, i in zip(weights, neighbours, strict=True)]
     )
 
 
+def weighted_sums(
+    values: Float[Array, "n *c"], weights: Float[Array, "a k m"], neighbours: UInt[Array, "k m"]
+) -> Float[Array, "m *c a"]:
+    """The sums of several sets of weights in one loop, in a new last axis; a single component has no axis of its own."""
+    flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    sets, _, m = weights.shape
+    terms = [
+        _column(weights[:, k].T, flat) * _gathered(flat, jnp.broadcast_to(i[:, None], (m, sets)))
+        for k, i in enumerate(neighbours)
+    ]
+    return jnp.moveaxis(functools.reduce(jnp.add, terms), 1, -1)
+
+
+def _gathered(values: Float[Array, "n *c"], index: UInt[Array, "*m"]) -> Float[Array, "..."]:
+    # The tables name nodes only, so nothing needs to be checked or wrapped.
+    return values.at[index].get(mode="promise_in_bounds")
+
+
+def _column(weights: Float[Array, "*m"], values: Float[Array, "n *c"]) -> Float[Array, "..."]:
+    return weights.reshape(weights.shape + (1,) * (values.ndim - 1))
+
+
 def _composed(
-    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "a k n"], table: Int[Array, "k n"]
+    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "a k n"], table: UInt[Array, "k n"]
 ) -> Float[Array, "n *s"]:
     """Second derivatives are gradients of gradients."""
-    gradient = [weighted_sum(values, w, table) for w in weights]
     if request.order == 1:
-        return gradient[0] if request.kind == "partial" else joined(gradient)
+        single = request.kind == "partial"
+        return weighted_sum(values, weights[0], table) if single else weighted_sums(values, weights, table)
+    # A loop keeps the two passes apart: fused, the second would compute the first anew for each of its terms.
+    gradient = jax.lax.map(lambda w: weighted_sum(values, w, table), weights)
     if request.kind != "hessian":
         return functools.reduce(jnp.add, [weighted_sum(g, w, table) for g, w in zip(gradient, weights, strict=True)])
     upper = {
@@ -129,13 +152,16 @@ def _composed(
 
 
 def _direct(
-    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "..."], table: Int[Array, "k n"]
+    request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "..."], table: UInt[Array, "k n"]
 ) -> Float[Array, "n *s"]:
     """Every derivative has weights of its own."""
     if weights.ndim == 2:
         return weighted_sum(values, weights, table)
-    parts = [weighted_sum(values, w, table) for w in weights]
-    return parts[0] if request.kind == "partial" else joined(parts, matrix=request.kind == "hessian")
+    if request.kind == "partial":
+        return weighted_sum(values, weights[0], table)
+    found = weighted_sums(values, weights, table)
+    k = len(request.axes)
+    return found.reshape(*found.shape[:-1], k, k) if request.kind == "hessian" else found
 
 
 def _pairs(k: int) -> list[tuple[int, int]]:
@@ -193,13 +219,17 @@ def _transfer(mesh: Mesh, where: Support) -> dict[str, np.ndarray]:
     if location is None or _is_every_node(location):
         return {}
     if location.nodes is not None:
-        return {"nodes": np.asarray(location.nodes, np.int32)}
+        return {"nodes": np.asarray(location.nodes, np.uint32)}
     points = np.concatenate([np.asarray(c, np.float64) for c in where.columns[: where.space]], axis=1)
     # Samples of a curved boundary lie outside of its polygon, by much less than a cell.
     edges = mesh.points[mesh.cells[:, 1:]] - mesh.points[mesh.cells[:, :1]]
     near = _OUTSIDE * np.max(np.linalg.norm(edges, axis=-1)) / np.max(np.abs(mesh.points))
     corners, weights = interpolation(mesh, points, tolerance=float(near))
-    return {"corners": _slots_first(corners), "weights": _slots_first(weights)}
+    return {"corners": _table(corners), "weights": _slots_first(weights)}
+
+
+def _table(nodes: np.ndarray) -> np.ndarray:
+    return _slots_first(nodes).astype(np.uint32)
 
 
 def _slots_first(table: np.ndarray) -> np.ndarray:

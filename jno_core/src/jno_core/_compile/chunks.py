@@ -222,8 +222,8 @@ def _working_set() -> int:
 
 
 def _cores() -> int:
-    """The processor cores that this process may use: one part is divided among them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processor cores: one part is divided among them."""
+    return os.cpu_count() or 1
 
 
 def _even(points: int, rows: int) -> int:
