@@ -33,12 +33,6 @@ LOSSES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
 class Space:
     """Random points in `dimension` dimensions at three times."""
 

@@ -27,12 +27,6 @@ TRACED = {
 X, Y, Z, T = sympy.symbols("x y z t")
 
 
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
 class Space:
     """Random points in `dimension` dimensions and three times, on which SymPy expressions become expressions or values."""
 

@@ -54,12 +54,6 @@ EXACT = {
 }
 
 
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
 class Problem:
     """Two coordinates and an attached vector field `(5, 3)`, in graph and as float64 arrays of dyadic numbers."""
 

@@ -9,23 +9,6 @@ import jno
 from jno_core._graph import Placeholder
 
 
-class Problem:
-    """Coordinates `x`, `y` `(5, 1)`, a vector field `v` `(5, 3)`, matrices `m`, `s` `(3, 3)`, `s` positive definite."""
-
-    def __init__(self):
-        rng = np.random.default_rng(1)
-        points, vectors = rng.uniform(0.1, 0.9, (5, 2)), rng.uniform(-2, 2, (5, 3))
-        matrix = rng.uniform(-1, 1, (3, 3))
-        domain = jno.domain.from_array({"interior": points})
-        self.x, self.y, _ = domain.variable("interior")
-        self.v = domain.variable("v", vectors.astype(np.float32), per="point", at=self.x)
-        self.m = domain.variable("m", matrix.astype(np.float32), per="shared")
-        self.s = domain.variable("s", (matrix @ matrix.T + np.eye(3)).astype(np.float32), per="shared")
-        self.nodes = (self.x, self.y, self.v, self.m, self.s)
-        self.crux = jno.core([self.x.mse], domain=domain)
-        self.arrays = [node[0] for node in self.crux.eval(list(self.nodes))]
-
-
 def each(names, call, suffix=""):
     """One case per function name."""
     return {name + suffix: lambda n, *args, name=name: call(getattr(n, name), *args) for name in names.split()}
@@ -137,11 +120,6 @@ CASES = {
     "rfft": lambda n, x, y, v, m, s: n.abs(n.fft.rfft(v, n=8, axis=0)) + n.abs(n.fft.rfft(v, 8, 0, norm="backward")),
     "fftshift": lambda n, x, y, v, m, s: n.fft.fftshift(v, axes=0),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def problem():
-    return Problem()
 
 
 def test_values_in_the_graph_are_those_of_jax(problem):

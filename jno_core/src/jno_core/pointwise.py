@@ -2,7 +2,6 @@
 
 from jno_core._pointwise import (
     Obstacle as Obstacle,
-    obstacle as obstacle,
     obstacle_in as obstacle_in,
     rowwise as rowwise,
 )

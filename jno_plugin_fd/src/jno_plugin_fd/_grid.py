@@ -1,7 +1,7 @@
 """Differences on a uniform grid: the same few weights at every node, others beside an end that is not periodic."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
 
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jno_core import DerivativeRequest, Field, Support
 from jno_core.errors import PluginCapabilityError
-from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
+from jno_plugin_fd._method import AbstractMethod, Requests, Weights, beyond_second, joined, joined_matrix
 from jno_plugin_fd._stencils import Side, closure_kernels, difference_kernel, regular_axes
 
 
@@ -29,7 +29,7 @@ class GridDifferences(AbstractMethod):
 
     def refusal(self, request: DerivativeRequest, where: Support) -> str | None:
         """First and second derivatives; mixed ones within a Hessian only."""
-        if request.order > 2 or (request.kind == "partial" and len(set(request.axes)) > 1):
+        if beyond_second(request):
             return "a grid has first derivatives, second ones in one coordinate, Laplacians and Hessians; chain others"
         if isinstance(self._periodic, tuple) and len(self._periodic) != where.space:
             return f"periodic={self._periodic} names {len(self._periodic)} axes, and this is {where.space}-D"
@@ -68,26 +68,27 @@ class GridDifferences(AbstractMethod):
         results = []
         for request, own in zip(requests, params, strict=True):
             kernels = jax.tree.map(lambda w: w.astype(values.dtype), own)
-            flat = [part.reshape(values.shape) for part in self._on_grid(request, grid, kernels)]
-            if "order" in prepared:
-                flat = [part[prepared["inverse"]] for part in flat]
-            matrix = request.kind == "hessian"
-            results.append(joined(flat, matrix) if matrix or request.kind == "gradient" else flat[0])
+
+            def at_points(part: Array, own_shape: tuple[int, ...] = values.shape) -> Array:
+                flat = part.reshape(own_shape)
+                return flat[prepared["inverse"]] if "order" in prepared else flat
+
+            results.append(self._one(request, grid, kernels, at_points))
         return results
 
-    def _on_grid(self, request: DerivativeRequest, grid: Array, kernels: Any) -> list[Array]:
+    def _one(self, request: DerivativeRequest, grid: Array, kernels: Any, at_points: Callable[[Array], Array]) -> Array:
         axes = list(dict.fromkeys(request.axes))
         if request.kind == "hessian":
             first = [self._along(grid, i, w, 1) for i, w in zip(axes, kernels["first"], strict=True)]
-            second = [self._along(grid, i, w, 2) for i, w in zip(axes, kernels["second"], strict=True)]
-            entries = {}
-            for a in range(len(axes)):
-                for b in range(a, len(axes)):
-                    mixed = self._along(first[a], axes[b], kernels["first"][b], 1) if b > a else second[a]
-                    entries[a, b] = entries[b, a] = mixed
-            return [entries[a, b] for a in range(len(axes)) for b in range(len(axes))]
-        parts = [self._along(grid, i, w, request.order) for i, w in zip(axes, kernels, strict=True)]
-        return [functools.reduce(jnp.add, parts)] if request.kind == "laplacian" else parts
+
+            def entry(a: int, b: int) -> Array:
+                if a == b:
+                    return at_points(self._along(grid, axes[a], kernels["second"][a], 2))
+                return at_points(self._along(first[a], axes[b], kernels["first"][b], 1))
+
+            return joined_matrix(entry, len(axes))
+        parts = [at_points(self._along(grid, i, w, request.order)) for i, w in zip(axes, kernels, strict=True)]
+        return joined(parts) if request.kind == "gradient" else functools.reduce(jnp.add, parts)
 
     def _along(self, grid: Array, axis: int, kernel: dict[str, Array], order: int) -> Array:
         n = grid.shape[axis]

@@ -5,6 +5,7 @@ get the derivative by linear interpolation within their cell.
 """
 
 import functools
+import itertools
 from typing import Any, Literal, TypeAlias, final
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float, UInt
 
 from jno_core import DerivativeRequest, Field, Mesh, MeshLocation, Support
 from jno_core.errors import PluginCapabilityError
-from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
+from jno_plugin_fd._method import AbstractMethod, Requests, Weights, beyond_second, joined_matrix
 from jno_plugin_fd._stencils import (
     Stencil,
     cotangent_stencil,
@@ -29,6 +30,9 @@ MESH_RULES: tuple[MeshRule, ...] = ("area_weighted", "lsq", "uniform", "inverse_
 
 # How far a sample may lie outside of the mesh, as a share of the longest edge.
 _OUTSIDE = 0.1
+
+# Rows of a table that are transposed at once.
+_BLOCK = 4096
 
 _WITHOUT_MESH = (
     "it works on the nodes of a mesh, and these points are none. Build the domain with compute_mesh_connectivity=True; "
@@ -47,7 +51,7 @@ class MeshDifferences(AbstractMethod):
         """Needs a mesh; each rule has its own table of derivatives."""
         if where.location is None:
             return _WITHOUT_MESH
-        if request.order > 2 or (len(set(request.axes)) > 1 and request.kind == "partial"):
+        if beyond_second(request):
             return "it has first derivatives, second ones in one coordinate, Laplacians and Hessians; chain others: u.d(x).d(y)"
         if request.kind == "hessian" and self._rule not in ("area_weighted", "quadratic"):
             return f"there is no Hessian by the rule {self._rule!r}; 'finite_difference' and ':quadratic' have one"
@@ -143,12 +147,7 @@ def _composed(
     gradient = jax.lax.map(lambda w: weighted_sum(values, w, table), weights)
     if request.kind != "hessian":
         return functools.reduce(jnp.add, [weighted_sum(g, w, table) for g, w in zip(gradient, weights, strict=True)])
-    upper = {
-        (i, j): weighted_sum(gradient[i], weights[j], table)
-        for i in range(len(weights))
-        for j in range(i, len(weights))
-    }
-    return joined([upper[min(i, j), max(i, j)] for i, j in _pairs(len(weights))], matrix=True)
+    return joined_matrix(lambda i, j: weighted_sum(gradient[i], weights[j], table), len(weights))
 
 
 def _direct(
@@ -164,14 +163,10 @@ def _direct(
     return found.reshape(*found.shape[:-1], k, k) if request.kind == "hessian" else found
 
 
-def _pairs(k: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(k) for j in range(k)]
-
-
 def _second_axes(request: DerivativeRequest) -> list[tuple[int, int]]:
     axes = request.axes
     if request.kind == "hessian":
-        return [(axes[i], axes[j]) for i, j in _pairs(len(axes))]
+        return [(i, j) for i, j in itertools.product(axes, repeat=2)]
     return [(axes[0], axes[0])] if request.kind == "partial" else [(i, i) for i in axes]
 
 
@@ -233,7 +228,12 @@ def _table(nodes: np.ndarray) -> np.ndarray:
 
 
 def _slots_first(table: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.swapaxes(table, -1, -2))
+    """The last two axes exchanged, in blocks that stay in the cache."""
+    result = np.empty((*table.shape[:-2], table.shape[-1], table.shape[-2]), table.dtype)
+    for start in range(0, table.shape[-2], _BLOCK):
+        block = slice(start, start + _BLOCK)
+        result[..., block] = np.swapaxes(table[..., block, :], -1, -2)
+    return result
 
 
 def _at_points(nodal: Float[Array, "n *s"], where: Support, transfer: dict[str, Array]) -> Float[Array, "m *s"]:

@@ -1,6 +1,7 @@
 """What the ways of taking differences have in common: on a mesh, on a grid, by evaluating the field at moved points."""
 
 import abc
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
@@ -33,6 +34,17 @@ class AbstractMethod(abc.ABC):
         self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
     ) -> list[Float[Array, "n *s"]]:
         """The requested derivatives."""
+
+
+def beyond_second(request: DerivativeRequest) -> bool:
+    """Whether a request is neither a first derivative, nor a second one in one coordinate, a Laplacian or a Hessian."""
+    return request.order > 2 or (request.kind == "partial" and len(set(request.axes)) > 1)
+
+
+def joined_matrix(entry: Callable[[int, int], Float[Array, "n *c"]], k: int) -> Float[Array, "n *s"]:
+    """A Hessian of k coordinates; `entry(i, j)` with i <= j gives its upper half, and is called once for each."""
+    upper = {(i, j): entry(i, j) for i in range(k) for j in range(i, k)}
+    return joined([upper[min(i, j), max(i, j)] for i in range(k) for j in range(k)], matrix=True)
 
 
 def joined(parts: list[Float[Array, "n *c"]], matrix: bool = False) -> Float[Array, "n *s"]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jno_core import DerivativeRequest, Field, Support
-from jno_plugin_fd._method import AbstractMethod, Requests, Weights, joined
+from jno_plugin_fd._method import AbstractMethod, Requests, Weights, beyond_second, joined, joined_matrix
 
 FIRST, SECOND = 1e-3, 1e-2
 """Steps for first and second derivatives of fields of size and scale one in float32."""
@@ -29,7 +29,7 @@ class StepDifferences(AbstractMethod):
 
     def refusal(self, request: DerivativeRequest, where: Support) -> str | None:
         """First and second derivatives; mixed ones within a Hessian only."""
-        if request.order > 2 or (request.kind == "partial" and len(set(request.axes)) > 1):
+        if beyond_second(request):
             return "steps give first derivatives, second ones in one coordinate, Laplacians and Hessians; chain others"
         if self._in_time and request.kind not in ("partial", "value"):
             return "time is differentiated by itself: u.d(t), u.d2(t)"
@@ -79,6 +79,4 @@ class StepDifferences(AbstractMethod):
 
         if request.kind != "hessian":
             return functools.reduce(jnp.add, [second(k) for k in range(len(axes))])
-        entries = {(k, m): second(k) if k == m else mixed(k, m) for k in range(len(axes)) for m in range(k, len(axes))}
-        pairs = [(min(k, m), max(k, m)) for k in range(len(axes)) for m in range(len(axes))]
-        return joined([entries[pair] for pair in pairs], matrix=True)
+        return joined_matrix(lambda k, m: second(k) if k == m else mixed(k, m), len(axes))

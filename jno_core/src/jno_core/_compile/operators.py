@@ -15,7 +15,6 @@ from jno_core._custom_types import PyTree
 from jno_core._graph import Collocation
 from jno_core._graph.variable import default_float
 from jno_core._interfaces import AbstractScheme, DomainData, PointData, Support
-from jno_core.errors import PluginCapabilityError
 
 
 @final
@@ -54,11 +53,7 @@ def _entry(program: Program, operator: Operator, points: PointData) -> Prepared:
 def _prepared(scheme: AbstractScheme, operator: Operator, where: Support) -> Prepared:
     defaults = []
     for request in operator.requests:
-        reason = scheme.supports(request, where)
-        if reason is not None:
-            raise PluginCapabilityError(
-                f"The scheme {str(operator.scheme)!r} cannot take the {request.kind} on {operator.collocation.name!r}: {reason}"
-            )
+        operator.scheme.check(request, where, f"on {operator.collocation.name!r}")
         defaults.append(scheme.default_params(request, where))
     for request, params in operator.given:
         params.check(defaults[operator.requests.index(request)], f"the {request.kind} by {str(operator.scheme)!r}")

@@ -6,7 +6,7 @@ is one call of the scheme. Chained partials of an exact scheme are merged first,
 """
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from typing import final
 
 from jno_core._graph import (
@@ -58,18 +58,6 @@ class Plan:
     groups: dict[GroupKey, tuple[DerivativeRequest, ...]]
     value_of: dict[int, GroupKey]
     params: dict[GroupKey, OperatorParams]
-
-
-def visible(roots: Iterable[Placeholder]) -> Iterator[Placeholder]:
-    """What is evaluated where it stands, and not by a scheme, below some roots; each once."""
-    seen: set[Placeholder] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            yield node
-            stack.extend(opened(node))
 
 
 def opened(node: Placeholder) -> tuple[Placeholder, ...]:

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final
 
-from jno_core._compile.plan import Plan, make_plan, visible
+from jno_core._compile.plan import Plan, make_plan, opened
 from jno_core._graph import (
     Balance,
     BalancedWeight,
@@ -114,7 +114,7 @@ class Program:
                 continue
             seen.add(key)
             yield current
-            for node in visible(current):
+            for node in walk.nodes(current, opened):
                 if isinstance(node, NetworkGradient):
                     pending.append((node.target,))
                 elif isinstance(node, KernelIntegral | TimeIntegral):

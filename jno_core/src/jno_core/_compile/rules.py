@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jno_core._compile.data import Instance
 from jno_core._compile.scope import Scope, evaluate_node
@@ -106,12 +105,9 @@ def _(node: KernelIntegral, scope: Scope) -> Any:
 
 @evaluate_node.register
 def _(node: TimeIntegral, scope: Scope) -> Any:
-    times = np.asarray(node.time.domain.times)
-    weights = np.zeros(len(times))
-    weights[1:] += np.diff(times) / 2
-    weights[:-1] += np.diff(times) / 2
-    values = jax.vmap(lambda time: _at_time(scope, node, time))(jnp.asarray(times, scope.value(node.time).dtype))
-    return jnp.tensordot(jnp.asarray(weights, values.dtype), values, axes=1)
+    times = jnp.asarray(node.time.domain.times, scope.value(node.time).dtype)
+    values = jax.vmap(lambda time: _at_time(scope, node, time))(times)
+    return jnp.trapezoid(values, times, axis=0)
 
 
 @evaluate_node.register

@@ -30,7 +30,6 @@ from jno_core._graph import (
 )
 from jno_core._graph.operator_params import OperatorParams
 from jno_core._interfaces import DerivativeRequest, Field, MeshLocation, Support
-from jno_core.errors import PluginCapabilityError
 from jno_core.pointwise import rowwise
 
 # Beyond the stream numbers of nodes, which count up from zero.
@@ -185,11 +184,7 @@ class Scope:
         collocation, requests = group.collocation, self.plan.groups[group]
         scheme, where = self.program.scheme(group.scheme), self.support(collocation)
         for request in requests:
-            reason = scheme.supports(request, where)
-            if reason is not None:
-                raise PluginCapabilityError(
-                    f"The scheme {str(group.scheme)!r} cannot take the {request.kind} of {target!r}: {reason}"
-                )
+            group.scheme.check(request, where, f"of {target!r}")
         self._settle(target, collocation.name)
         field = self.field(group, target)
         return scheme.apply(requests, field, where, *self._prepared(group, requests))

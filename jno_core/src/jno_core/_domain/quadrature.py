@@ -44,14 +44,11 @@ def quadrature(regions: Regions, tag: str, order: int | None) -> Quadrature:
         raise JnoValueError(f"order must be None (the vertex rule) or an integer from 0 to {HIGHEST}, got {order!r}.")
     if tag in mesh.facets:
         return _on_facets(mesh, tag, order)
-    cells = mesh.cells[mesh.regions[tag]] if tag in mesh.regions else mesh.cells
-    measures = np.abs(mesh.cell_measures()[mesh.regions[tag]] if tag in mesh.regions else mesh.cell_measures())
     if order is None:
-        shares = np.zeros(len(mesh.points))
-        np.add.at(shares, cells, measures[:, None] / cells.shape[1])
-        nodes = np.unique(cells)
-        return Quadrature(mesh.points[nodes], shares[nodes], None, nodes)
-    points, weights = _in_simplices(mesh.points[cells], measures, order)
+        nodes = mesh.nodes(tag)
+        return Quadrature(mesh.points[nodes], mesh.node_measures(tag)[nodes], None, nodes)
+    chosen = mesh.cells_of(tag)
+    points, weights = _in_simplices(mesh.points[mesh.cells[chosen]], mesh.cell_measures()[chosen], order)
     return Quadrature(points, weights, None, None)
 
 

@@ -64,18 +64,12 @@ def draw(
     regions: Regions, tag: str, request: SampleRequest, generators: Sequence[np.random.Generator], time: TimeGrid
 ) -> PointData:
     """The points of a tag, once per generator (1: shared by all instances)."""
-    initial = tag == "initial" and tag not in regions.kinds
-    source = "interior" if initial else tag
-    if initial and "interior" not in regions.kinds:
-        raise JnoValueError(
-            f"The initial points are those of 'interior', which the domain lacks; it has {list(regions.kinds)}."
-        )
+    source, times = _source(regions, tag, time)
     drawn = [_draw_once(regions, source, request, rng) for rng in generators]
     points = np.stack([p for p, _, _ in drawn])
     normals = np.stack([n for _, n, _ in drawn if n is not None]) if drawn[0][1] is not None else None
     nodes = drawn[0][2] if len(drawn) == 1 else None
     location = None if regions.mesh is None else MeshLocation(regions.mesh, nodes)
-    times = time.values[:1] if initial else time.values
     dtype = default_float()
     return PointData(
         jnp.asarray(points, dtype),
@@ -87,12 +81,12 @@ def draw(
 
 def rule(regions: Regions, tag: str, order: int | None, time: TimeGrid) -> PointData:
     """The points, weights and normals of an integral over a tag; see `quadrature`."""
-    initial = tag == "initial" and tag not in regions.kinds
-    found = quadrature(regions, "interior" if initial else tag, order)
+    source, times = _source(regions, tag, time)
+    found = quadrature(regions, source, order)
     dtype = default_float()
     return PointData(
         jnp.asarray(found.points, dtype)[None],
-        jnp.asarray(time.values[:1] if initial else time.values, dtype),
+        jnp.asarray(times, dtype),
         None if found.normals is None else jnp.asarray(found.normals, dtype)[None],
         None if regions.mesh is None else MeshLocation(regions.mesh, found.nodes),
         jnp.asarray(found.weights, dtype)[None],
@@ -104,6 +98,17 @@ def reversed_normals(data: PointData) -> PointData:
     if data.normals is None:
         raise JnoValueError("reverse_normals=True needs a boundary tag with normals.")
     return eqx.tree_at(lambda d: d.normals, data, -data.normals)
+
+
+def _source(regions: Regions, tag: str, time: TimeGrid) -> tuple[str, np.ndarray]:
+    """The region that a tag draws from, and its times: "initial" is the interior at the first time."""
+    if tag != "initial" or tag in regions.kinds:
+        return tag, time.values
+    if "interior" not in regions.kinds:
+        raise JnoValueError(
+            f"The initial points are those of 'interior', which the domain lacks; it has {list(regions.kinds)}."
+        )
+    return "interior", time.values[:1]
 
 
 def _draw_once(

@@ -15,7 +15,7 @@ from jno_core._graph.placeholder import Placeholder
 from jno_core._graph.scheme_choice import SchemeChoice, choose_scheme
 from jno_core._graph.variable import Collocation, Variable
 from jno_core._interfaces import DerivativeRequest, RequestKind
-from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
+from jno_core.errors import JnoTypeError, JnoValueError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -43,13 +43,9 @@ class AbstractDerivative(Placeholder):
 
         Raises `PluginCapabilityError` where the scheme cannot take this derivative.
         """
-        scheme, where = self.scheme.resolve(), self.collocation.domain.support(self.collocation)
-        reason = scheme.supports(self.request, where)
-        if reason is not None:
-            raise PluginCapabilityError(
-                f"The scheme {str(self.scheme)!r} cannot take the {self.request.kind} of {self.target!r}: {reason}"
-            )
-        return scheme.default_params(self.request, where)
+        where = self.collocation.domain.support(self.collocation)
+        self.scheme.check(self.request, where, f"of {self.target!r}")
+        return self.scheme.resolve().default_params(self.request, where)
 
     def _own_key(self) -> Hashable:
         return self.scheme, None if self.params is None else self.params.key()

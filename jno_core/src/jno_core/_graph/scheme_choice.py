@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any, final
 
-from jno_core._interfaces import AbstractScheme, DifferentiationModes
+from jno_core._interfaces import AbstractScheme, DerivativeRequest, DifferentiationModes, Support
 from jno_core._registry import registry
 from jno_core._settings import default_scheme, differentiation_modes
-from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
 
 
 @final
@@ -24,6 +24,12 @@ class SchemeChoice:
         if self.instance is not None:
             return self.instance
         return registry.get("scheme", self.family).from_variant(self.variant, self.modes)
+
+    def check(self, request: DerivativeRequest, where: Support, target: str) -> None:
+        """Raise `PluginCapabilityError` unless the scheme can take the derivative; `target` tells of what, as in "of u"."""
+        reason = self.resolve().supports(request, where)
+        if reason is not None:
+            raise PluginCapabilityError(f"The scheme {str(self)!r} cannot take the {request.kind} {target}: {reason}")
 
     def __str__(self) -> str:
         if self.instance is not None:

@@ -1,18 +1,22 @@
 """Walking a graph through the node protocol."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import final
 
 from jno_core._graph.placeholder import Placeholder
 from jno_core._graph.variable import Collocation, TensorTag, Variable
 
 
+def _children(node: Placeholder) -> Sequence[Placeholder]:
+    return node.children()
+
+
 def nodes(
-    roots: Iterable[Placeholder], closed: Callable[[Placeholder], bool] = lambda node: False
+    roots: Iterable[Placeholder], children: Callable[[Placeholder], Sequence[Placeholder]] = _children
 ) -> Iterator[Placeholder]:
     """Every node below the roots once, parents before children, left to right. Deep graphs are fine.
 
-    What lies below a `closed` node is left out, unless it is reached another way.
+    `children` tells where to go on from a node.
     """
     seen: set[Placeholder] = set()
     stack = list(reversed(list(roots)))
@@ -21,16 +25,15 @@ def nodes(
         if node not in seen:
             seen.add(node)
             yield node
-            if not closed(node):
-                stack.extend(reversed(node.children()))
+            stack.extend(reversed(children(node)))
 
 
 def collocations(
-    roots: Iterable[Placeholder], closed: Callable[[Placeholder], bool] = lambda node: False
+    roots: Iterable[Placeholder], children: Callable[[Placeholder], Sequence[Placeholder]] = _children
 ) -> tuple[Collocation, ...]:
-    """The point sets that the roots read, in the order of first appearance; `closed` as in `nodes`."""
+    """The point sets that the roots read, in the order of first appearance; `children` as in `nodes`."""
     found: dict[Collocation, None] = {}
-    for node in nodes(roots, closed):
+    for node in nodes(roots, children):
         read = node.collocation if isinstance(node, Variable | TensorTag) else None
         if read is not None:
             found.setdefault(read)

@@ -95,14 +95,29 @@ class Mesh:
             return _cross_2d(edges[:, 0], edges[:, 1]) / 2
         return np.sum(np.cross(edges[:, 0], edges[:, 1]) * edges[:, 2], axis=1) / 6
 
+    def cells_of(self, tag: str) -> Int[np.ndarray, " r"]:
+        """The indices of the cells of `"interior"` (all, unless it is listed) or of a sub-region."""
+        if tag in self.regions:
+            return self.regions[tag]
+        if tag == "interior":
+            return np.arange(len(self.cells))
+        raise JnoValueError(
+            f"The mesh has no cells {tag!r}; it has {list(dict.fromkeys(['interior', *self.regions]))}."
+        )
+
+    def node_measures(self, tag: str) -> Float[np.ndarray, " n"]:
+        """Of each node its share in the measure of `cells_of(tag)`: of each cell an equal part goes to each corner."""
+        chosen = self.cells_of(tag)
+        shares = np.zeros(len(self.points))
+        np.add.at(shares, self.cells[chosen], self.cell_measures()[chosen, None] / self.cells.shape[1])
+        return shares
+
     def nodes(self, tag: str) -> Int[np.ndarray, " k"]:
         """The sorted nodes of a tag: of all cells for `"interior"`, of its facets or cells otherwise."""
-        if tag == "interior":
-            return np.unique(self.cells)
         if tag in self.facets:
             return np.unique(self.facets[tag])
-        if tag in self.regions:
-            return np.unique(self.cells[self.regions[tag]])
+        if tag == "interior" or tag in self.regions:
+            return np.unique(self.cells[self.cells_of(tag)])
         raise JnoValueError(f"The mesh has no tag {tag!r}; it has {['interior', *self.facets, *self.regions]}.")
 
     def _facets_of(self, tag: str) -> Int[np.ndarray, "f d"]:

@@ -6,9 +6,8 @@ there are points does not confuse it. It errs on one side only: what it does not
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import jax
 import jax.extend.core as jex
 
 from jno_core._pointwise.axis import Obstacle, PointAxis, Position, joined, line_of, mixing, shape_of
@@ -17,19 +16,12 @@ from jno_core._pointwise.rules import RULES
 _Flow: TypeAlias = Callable[[jex.JaxprEqn, list[Position]], list[Position]]
 
 
-def obstacle(fn: Callable[..., Any], *arguments: Any) -> Obstacle | None:
-    """`None` if row i of `fn(*arguments)` depends on row i of the arguments only, else what is in the way and where.
-
-    All arrays in `arguments` (PyTrees) count points in their leading axis; what `fn` closes over does not. A single point is
-    never mixed with others. The cost is one trace of `fn`.
-    """
-    leaves, structure = jax.tree.flatten(arguments)
-    abstract = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    return obstacle_in(jax.make_jaxpr(lambda *inputs: fn(*jax.tree.unflatten(structure, inputs)))(*abstract))
-
-
 def obstacle_in(closed: jex.ClosedJaxpr) -> Obstacle | None:
-    """The same for a function that has been traced already."""
+    """`None` if row i of a traced function's results depends on row i of its arguments only, else what is in the way and where.
+
+    All arguments count points in their leading axis; what the function closes over does not. A single point is never mixed
+    with others.
+    """
     inputs = closed.jaxpr.invars
     points = shape_of(inputs[0])[0]
     if points <= 1:

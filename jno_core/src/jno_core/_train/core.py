@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_core._compile import ExplainedGroup, Program, explain_groups, with_operators
+from jno_core._compile import ExplainedGroup, Program, explain_groups
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, Tracker, as_node, printing
@@ -22,7 +22,7 @@ from jno_core._train.evaluation import Evaluator
 from jno_core._train.explanation import Explanation
 from jno_core._train.groups import parameter_groups
 from jno_core._train.loop import CAPACITY, Loop, finish
-from jno_core._train.problem import Problem
+from jno_core._train.problem import Problem, data_of
 from jno_core._train.recording import Recorder
 from jno_core._train.run_hooks import RunHooks
 from jno_core._train.statistics import Statistics
@@ -225,7 +225,7 @@ class Core:
         return f"core([{terms}], {len(self.problem.trackers)} trackers, {self.domain!r})"
 
     def _groups(self, program: Program) -> tuple[ExplainedGroup, ...]:
-        data = with_operators(program, self.domain.data(program.collocations, program.tensors))
+        data = data_of(program, self.domain)
         modules = {model: model.module for model in program.models.values()}
         return explain_groups(program, program.roots, data, modules, jax.random.key(0))
 

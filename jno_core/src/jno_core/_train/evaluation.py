@@ -7,11 +7,12 @@ import equinox as eqx
 import jax
 from jaxtyping import Array
 
-from jno_core._compile import Program, all_values, instance_count, share, with_operators
+from jno_core._compile import Program, all_values, instance_count, share
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._domain import Domain
 from jno_core._graph import Balance, Placeholder, TensorTag, TimeIntegral, Variable, walk
 from jno_core._interfaces import DomainData
+from jno_core._train.problem import data_of
 from jno_core.errors import JnoValueError
 
 
@@ -30,8 +31,7 @@ class Evaluator:
         program = self.program
         if domain is not None:
             _check_time(program.roots, domain)
-        given = DomainData({}, {}) if domain is None else domain.data(program.collocations, program.tensors)
-        data = with_operators(program, given)
+        data = data_of(program, domain)
         steps = _steps(data.times, min_consecutive)
         modules = [m.module if key is not None else eqx.nn.inference_mode(m.module) for m in program.models.values()]
         arrays, static = eqx.partition(modules, eqx.is_array)
@@ -70,7 +70,7 @@ def _trimmed(value: Array, data: DomainData, root: Placeholder, steps: int) -> A
     collocations = [c.name for c in walk.collocations([root])]
     tensors = [n.tag for n in walk.nodes([root]) if isinstance(n, TensorTag)]
     # What is integrated over time has one value for all times.
-    in_time = walk.collocations([root], lambda node: isinstance(node, TimeIntegral))
+    in_time = walk.collocations([root], lambda node: () if isinstance(node, TimeIntegral) else node.children())
     own_times = max((data.points[c.name].times.shape[0] for c in in_time), default=1)
     if steps > 1 and own_times == 1:
         value = value[:, 0]

@@ -49,7 +49,13 @@ class Problem:
 
     def data(self) -> DomainData:
         """The arrays that the problem reads."""
-        return with_operators(self.program, self.domain.data(self.program.collocations, self.program.tensors))
+        return data_of(self.program, self.domain)
+
+
+def data_of(program: Program, domain: Domain | None) -> DomainData:
+    """The arrays that a program reads on a domain, with what its schemes prepare for them."""
+    found = DomainData({}, {}) if domain is None else domain.data(program.collocations, program.tensors)
+    return with_operators(program, found)
 
 
 def _checked_list(expressions: Any) -> tuple[Placeholder, ...]:

@@ -53,14 +53,8 @@ def cube_mesh(dimension: int, intervals: int) -> Mesh:
     corners = _grid(dimension, intervals).astype(int) @ strides
     cells = []
     for order in itertools.permutations(range(dimension)):
-        path = np.concatenate([[0], np.cumsum(strides[list(order)])])
-        if np.linalg.det(np.eye(dimension)[list(order)]) < 0:
-            path[[0, 1]] = path[[1, 0]]
-        cells.append(corners[:, None] + path)
-    simplices = np.concatenate(cells)
-    sides = np.concatenate([np.delete(simplices, i, axis=1) for i in range(dimension + 1)])
-    _, first, counts = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
-    return Mesh(points, simplices, {"boundary": sides[first[counts == 1]]})
+        cells.append(corners[:, None] + np.concatenate([[0], np.cumsum(strides[list(order)])]))
+    return Mesh.from_cells(points, np.concatenate(cells))
 
 
 def _grid(dimension: int, count: int) -> Float[np.ndarray, "n d"]:
