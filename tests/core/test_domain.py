@@ -123,7 +123,7 @@ def test_a_sampler_names_indices():
         (2.0, JnoTypeError),
         ("5", JnoTypeError),
         ((1, 2, 3), JnoTypeError),
-        ((5, "sobol"), JnoTypeError),
+        ((5, "sobolev"), JnoValueError),
         ((None, "uniform"), JnoValueError),
         ((5, "uniform"), JnoValueError),
         ((3, lambda points, n: np.arange(2)), JnoValueError),

@@ -5,8 +5,12 @@ Users import `jno`; authors of plugins import the contracts from here.
 
 from jno_core._interfaces import (
     AbstractBalancer as AbstractBalancer,
+    AbstractCombinable as AbstractCombinable,
+    AbstractDistance as AbstractDistance,
+    AbstractEditable as AbstractEditable,
     AbstractExplaining as AbstractExplaining,
     AbstractGeometry as AbstractGeometry,
+    AbstractRemeshable as AbstractRemeshable,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,
     DerivativeRequest as DerivativeRequest,
@@ -21,6 +25,7 @@ from jno_core._interfaces import (
     RequestKind as RequestKind,
     RunInfo as RunInfo,
     SchemeExplanation as SchemeExplanation,
+    SetOperation as SetOperation,
     Support as Support,
     TrainState as TrainState,
     UpdateView as UpdateView,

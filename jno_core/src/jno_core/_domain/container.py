@@ -6,16 +6,28 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from jno_core._domain import attachment, plotting, sampling
+from jno_core._domain import attachment, combining, plotting, sampling
+from jno_core._domain.connectivity import connectivity
+from jno_core._domain.periodic import paired_nodes
+from jno_core._domain.point_sets import PointSets
+from jno_core._domain.regional import AbstractRegional
 from jno_core._domain.regions import Regions, TimeGrid
+from jno_core._domain.sample_request import SampleRequest
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._interfaces import AbstractGeometry, DomainData, Layout, Mesh, PointData, Support, TensorData
+from jno_core._interfaces import (
+    AbstractGeometry,
+    DomainData,
+    Layout,
+    Mesh,
+    Support,
+    TensorData,
+)
 from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
 
 @final
-class Domain:
+class Domain(AbstractRegional):
     """A region of space (and time) with named parts.
 
     Made by `jno.domain.NAME(...)`, `jno.domain.from_array(...)` or `jno.domain(geometry)`. Every `variable(tag)` call draws
@@ -23,47 +35,44 @@ class Domain:
     """
 
     def __init__(self, regions: Regions, time: Any = None, instances: int = 1) -> None:
-        self._regions = regions
-        self._time = time if isinstance(time, TimeGrid) else TimeGrid.from_user(time)
-        self._instances = instances
-        self._drawn: dict[str, tuple[Collocation, PointData]] = {}
-        self._rules: dict[str, tuple[Collocation, PointData]] = {}
+        grid = time if isinstance(time, TimeGrid) else TimeGrid.from_user(time)
+        self._sets = PointSets(self, regions, grid, instances)
         self._tensors: dict[str, tuple[TensorTag, TensorData]] = {}
 
     @property
     def dimension(self) -> int:
         """The number of space coordinates."""
-        return self._regions.dimension
+        return self._sets.regions.dimension
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The names that `variable(tag)` knows."""
-        return (*self._regions.kinds, *(("initial",) if not self._time.steady else ()))
+        return self._sets.tags()
 
     @property
     def mesh(self) -> Mesh | None:
         """The mesh, or `None` for a point cloud or a geometry that was built without connectivity."""
-        return self._regions.mesh
+        return self._sets.regions.mesh
+
+    @property
+    def mesh_connectivity(self) -> dict[str, Any]:
+        """The arrays of the mesh by name: points, cells, neighbours, measures of nodes, the boundary; see the guide.
+
+        Raises `JnoValueError` without a mesh.
+        """
+        if self.mesh is None:
+            raise JnoValueError("The domain has no mesh; build one by domain.build_mesh(mesh_size).")
+        return connectivity(self.mesh)
 
     @property
     def geometry(self) -> AbstractGeometry | None:
         """The geometry that the domain was built from, or `None` for a point cloud or a bare mesh."""
-        return self._regions.geometry
-
-    @property
-    def times(self) -> np.ndarray:
-        """The time steps `(T,)`; `[1.0]` on a steady domain."""
-        return self._time.values
-
-    @property
-    def steady(self) -> bool:
-        """Whether the domain has no time axis."""
-        return self._time.steady
+        return self._sets.regions.geometry
 
     @property
     def instances(self) -> int:
         """B, the number of problem instances in this domain."""
-        return self._instances
+        return self._sets.instances
 
     def variable(
         self,
@@ -75,6 +84,8 @@ class Domain:
         split: bool = False,
         exclude_boundary: bool = False,
         same_points: bool = True,
+        time_value: float | None = None,
+        return_indices: bool = False,
         per: Layout | None = None,
         at: Any = None,
     ) -> Any:
@@ -82,12 +93,15 @@ class Domain:
 
         - `variable("interior")` returns the space coordinates and the time: `x, y, t`. Each is `(N, 1)` in the graph.
         - `sample`: `None` or `(None, None)` for all mesh nodes of the tag; `n` or `(n, None)` for `n` of them without
-          replacement; `(n, "uniform")` for `n` independent points anywhere in the tag, uniform by measure;
-          `(n, sampler)` for the nodes `sampler(points, n)` names by index.
+          replacement, or without a mesh for `n` uniform points; `(n, "uniform")` for `n` independent points anywhere in the
+          tag, uniform by measure; `(n, "sobol")`, `(n, "halton")`, `(n, "latin_hypercube")` for points that fill the
+          interior of a geometry evenly; `(n, sampler)` for the nodes `sampler(points, n)` names by index.
         - `normals=True`: the outward unit normal as one `(N, d)` variable; with `split=True` the flat tuple of coordinates,
           time and normal components. `reverse_normals` turns them inwards.
         - `exclude_boundary`: only nodes strictly inside.
         - `same_points`: whether all instances share the points, or each draws its own.
+        - `time_value`: only the time step that is nearest to it.
+        - `return_indices=True`: the indices of the points among the mesh nodes, `(N,)`, as the last entry.
         - `variable("k", array, per=..., at=...)` attaches an array and returns it as an expression. `per` declares its
           leading axes: `"instance"` (B), `"point"` (N), `"instance_point"` (B, N) or `"shared"`; by default a leading axis
           of length B > 1 means per instance and everything else is shared. `at` is a coordinate of the point set that a
@@ -103,15 +117,46 @@ class Domain:
             raise JnoTypeError(
                 "per= and at= belong to an attached array: domain.variable(name, array, per=..., at=...)."
             )
-        collocation = self._draw(tag, sample, exclude_boundary, same_points, normals, reverse_normals)
+        request = SampleRequest.from_user(sample, exclude_boundary)
+        if tag not in self.tags:
+            raise self._no_tag(tag)
+        collocation = self._sets.draw(tag, request, same_points, normals, reverse_normals, time_value)
         d = self.dimension
-        space = tuple(Variable(collocation, "space", (i, i + 1)) for i in range(d))
-        time = Variable(collocation, "time", (0, 1))
-        if not normals:
-            return (*space, time)
-        if split:
-            return (*space, time, *(Variable(collocation, "normal", (i, i + 1)) for i in range(d)))
-        return Variable(collocation, "normal", (0, d))
+        if normals and not split:
+            found = (Variable(collocation, "normal", (0, d)),)
+        else:
+            components = (Variable(collocation, "normal", (i, i + 1)) for i in range(d if normals else 0))
+            found = (*_coordinates(collocation), *components)
+        if return_indices:
+            return (*found, self._sets.nodes_of(collocation))
+        return found[0] if normals and not split else found
+
+    def periodic(
+        self, first: str, second: str, sample: Any = None, *, offset: Any = None
+    ) -> tuple[tuple[Variable, ...], tuple[Variable, ...]]:
+        """The coordinates of points of one boundary tag, and of their images on another that a translation carries it to.
+
+        For periodic conditions: `left, right = domain.periodic("left", "right")`, then
+        `(u(*left[:2]) - u(*right[:2])).mse`.
+
+        - `sample`: as in `variable`, the points of `first`. By default all mesh nodes.
+        - `offset`: the translation `(d,)`; by default that between the middles of the two tags' nodes.
+
+        Raises `JnoValueError` when a node has no partner, or without a mesh unless `offset` is given.
+        """
+        request = SampleRequest.from_user(sample, False)
+        for tag in (first, second):
+            if self._sets.regions.kinds.get(tag) != "boundary":
+                raise JnoValueError(f"{tag!r} is no boundary tag; there are {self._sets.regions.boundaries()}.")
+        mesh = self.mesh
+        if mesh is None and offset is None:
+            raise JnoValueError("Without a mesh periodic(...) needs the translation: offset=(1.0, 0.0).")
+        partners = None if mesh is None else paired_nodes(mesh, first, second, offset)
+        offset = np.asarray(offset, np.float64) if partners is None else partners[2]
+        here = self._sets.draw(first, request, True, False, False)
+        drawn = self._sets.drawn[here.name][1]
+        there = self._sets.keep(second, sampling.translated(drawn, offset, partners), False, None)
+        return _coordinates(here), _coordinates(there)
 
     def __getitem__(self, tag: str) -> Any:
         return self.variable(tag)
@@ -120,30 +165,43 @@ class Domain:
         """The same region with `n` instances: a new domain without point sets and attached arrays."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise JnoValueError(f"N * domain needs a positive integer number of instances, got {n!r}.")
-        return type(self)(self._regions, self._time, n * self._instances)
+        return type(self)(self._sets.regions, self._sets.time, n * self._sets.instances)
 
     __rmul__ = __mul__
 
+    def copy(self, time: Any = None) -> Self:
+        """The same regions and instances without point sets and attached arrays; with other times if some are given."""
+        return type(self)(self._sets.regions, self._sets.time if time is None else time, self.instances)
+
+    @classmethod
+    def stacked(cls, domains: Sequence["Domain"], counts: dict[str, int]) -> Self:
+        """All instances of several domains in one, with fresh points; see `jno.domain.stack`."""
+        first = domains[0]
+        if not all(d._sets.time.same(first._sets.time) for d in domains):
+            raise JnoValueError("Stacked domains need the same times: give all the same time=(t0, t1, n).")
+        regions, instances = combining.stacked([(d._sets.regions, d.instances) for d in domains], counts)
+        return cls(regions, first._sets.time, instances)
+
     def rule(self, collocation: Collocation, order: int | None) -> Collocation:
         """The points and weights of an integral over the region of a point set, by the vertex rule or a Gauss rule."""
-        return self._rule(collocation, "vertex" if order is None else order)[0]
+        return self._sets.rule(collocation, "vertex" if order is None else order)[0]
 
     def points(self, variable: Variable) -> np.ndarray:
         """The points that a variable of this domain stands on: `(N, d)`, or `(B, N, d)` if instances have their own."""
         if not isinstance(variable, Variable):
             raise JnoTypeError(f"points(...) takes a coordinate, as in domain.points(x), got {variable!r}.")
         name = variable.collocation.name
-        if name not in self._drawn or self._drawn[name][0] is not variable.collocation:
+        if name not in self._sets.drawn or self._sets.drawn[name][0] is not variable.collocation:
             raise JnoKeyError(
                 f"{variable!r} does not belong to this domain: ask the domain whose variable(...) made it."
             )
-        points = np.asarray(self._drawn[name][1].points)
+        points = np.asarray(self._sets.drawn[name][1].points)
         return points[0] if points.shape[0] == 1 else points
 
     def plot(self, save_path: str | Path | None = None, *, show_normals: bool = False) -> Any:
         """A picture of the mesh, its boundary tags and the drawn points; a matplotlib `Figure`, written if a path is given."""
-        drawn = {name: data for name, (_, data) in self._drawn.items()}
-        return plotting.plot_domain(self._regions, drawn, save_path, show_normals)
+        drawn = {name: data for name, (_, data) in self._sets.drawn.items()}
+        return plotting.plot_domain(self._sets.regions, drawn, save_path, show_normals)
 
     def data(self, collocations: Sequence[Collocation], tensors: Sequence[TensorTag]) -> DomainData:
         """The arrays for these point sets and attached arrays. On another domain than theirs, point sets are matched by
@@ -157,13 +215,13 @@ class Domain:
                 )
         points, chosen = {}, {}
         for c in collocations:
-            chosen[c.name], points[c.name] = self._points_for(c)
+            chosen[c.name], points[c.name] = self._sets.points_for(c)
         tensor_data = {node.tag: attachment.data_for(node, self._tensors, chosen) for node in tensors}
         return DomainData(points, tensor_data)
 
     def support(self, collocation: Collocation) -> Support:
         """A point set of this domain as differentiation schemes see it, in host memory."""
-        points = self._points_for(collocation)[1]
+        points = self._sets.points_for(collocation)[1]
         return Support.on_host(points, 0, collocation.names, collocation.tag)
 
     def attached(self) -> Mapping[str, tuple[TensorTag, TensorData]]:
@@ -171,72 +229,16 @@ class Domain:
         return self._tensors
 
     def __repr__(self) -> str:
-        what = type(self._regions.geometry).__name__ if self._regions.geometry is not None else "points"
-        time = "" if self._time.steady else f", {len(self.times)} times"
-        copies = "" if self._instances == 1 else f", {self._instances} instances"
+        what = type(self._sets.regions.geometry).__name__ if self._sets.regions.geometry is not None else "points"
+        time = "" if self._sets.time.steady else f", {len(self.times)} times"
+        copies = "" if self._sets.instances == 1 else f", {self._sets.instances} instances"
         return f"Domain({what}, {self.dimension}-D, tags {list(self.tags)}{time}{copies})"
 
-    def _points_for(self, collocation: Collocation) -> tuple[str | None, PointData]:
-        """The points for a point set of any domain, and under which name they are drawn here."""
-        if collocation.rule is not None:
-            return collocation.name, self._rule(collocation, collocation.rule)[1]
-        own = self._drawn.get(collocation.name)
-        same_tag = [(c, data) for c, data in reversed(self._drawn.values()) if c.tag == collocation.tag]
-        if own is not None and own[0].tag == collocation.tag:
-            same_tag.insert(0, own)
-        if same_tag:
-            found, data = same_tag[0]
-            return found.name, data if found.inward == collocation.inward else sampling.reversed_normals(data)
-        if collocation.tag not in self.tags:
-            raise JnoKeyError(
-                f"The domain for evaluation has no tag {collocation.tag!r}; it has {list(self.tags)}. "
-                "Evaluate on a domain with the tags of the variables."
-            )
-        request = sampling.SampleRequest.from_user(None, False)
-        streams = [sampling.generator(collocation.name)]
-        data = sampling.draw(self._regions, collocation.tag, request, streams, self._time)
-        return None, sampling.reversed_normals(data) if collocation.inward else data
+    def _over(self, regions: Regions) -> Self:
+        return type(self)(regions, self._sets.time)
 
-    def _rule(self, like: Collocation, rule: Any) -> tuple[Collocation, PointData]:
-        facing = " inwards" if like.inward else ""
-        name = f"{like.tag} by the {'vertex rule' if rule == 'vertex' else f'Gauss rule of order {rule}'}{facing}"
-        if name not in self._rules:
-            data = sampling.rule(self._regions, like.tag, None if rule == "vertex" else rule, self._time)
-            data = sampling.reversed_normals(data) if like.inward and data.normals is not None else data
-            names = like.coordinates
-            size, times = data.points.shape[1], data.times.shape[0]
-            kind = self._regions.kinds.get(like.tag, "initial")
-            self._rules[name] = (
-                Collocation(name, like.tag, kind, size, names, times, self._time.steady, self, like.inward, rule),
-                data,
-            )
-        return self._rules[name]
-
-    def _draw(
-        self, tag: str, sample: Any, exclude_boundary: bool, same_points: bool, normals: bool, reverse: bool
-    ) -> Collocation:
-        if tag not in self.tags:
-            raise self._no_tag(tag)
-        if reverse and not normals:
-            raise JnoValueError(f"reverse_normals=True turns normals around: add normals=True on {tag!r}.")
-        request = sampling.SampleRequest.from_user(sample, exclude_boundary)
-        calls = sum(c.tag == tag for c, _ in self._drawn.values())
-        name = tag if calls == 0 else f"{tag}#{calls + 1}"
-        streams = 1 if same_points else self._instances
-        generators = [sampling.generator(name if i == 0 else f"{name}/{i}") for i in range(streams)]
-        data = sampling.draw(self._regions, tag, request, generators, self._time)
-        if normals and data.normals is None:
-            raise JnoValueError(
-                f"There are no normals on {tag!r}; boundary tags have them: {self._regions.boundaries()}."
-            )
-        data = sampling.reversed_normals(data) if reverse else data
-        kind = self._regions.kinds.get(tag, "initial")
-        names = self._regions.coordinates
-        collocation = Collocation(
-            name, tag, kind, data.points.shape[1], names, len(data.times), self._time.steady, self, reverse
-        )
-        self._drawn[name] = (collocation, data)
-        return collocation
+    def _attached(self, name: str, array: np.ndarray, at: Variable) -> TensorTag:
+        return self._attach(name, array, "point", at, False)
 
     def _no_tag(self, tag: Any) -> JnoValueError:
         near = nearest(tag, self.tags) if isinstance(tag, str) else None
@@ -256,7 +258,7 @@ class Domain:
         if tag in self.tags:
             raise JnoValueError(f"{tag!r} is a tag of the domain; attach the array under another name.")
         collocation = attachment.point_set(at, self)
-        data, shape = attachment.laid_out(tag, array, per, collocation, self._instances)
+        data, shape = attachment.laid_out(tag, array, per, collocation, self._sets.instances)
         node = TensorTag(tag, self, data.layout, shape, data.value.dtype, collocation)
         if tag in self._tensors:
             attachment.check_again(self._tensors[tag][0], node)
@@ -266,3 +268,9 @@ class Domain:
         if not shape:
             raise JnoValueError(f"{tag!r} is a scalar and cannot be split; leave split out.")
         return tuple(node[..., i : i + 1] for i in range(shape[-1]))
+
+
+def _coordinates(collocation: Collocation) -> tuple[Variable, ...]:
+    """Space and time of a point set."""
+    space = (Variable(collocation, "space", (i, i + 1)) for i in range(len(collocation.coordinates)))
+    return (*space, Variable(collocation, "time", (0, 1)))

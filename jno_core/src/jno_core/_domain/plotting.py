@@ -33,7 +33,7 @@ def plot_domain(
             )
     if not drawn:
         for tag, cloud in regions.clouds.items():
-            axes.plot(*_padded(cloud, regions.dimension).T, ".", markersize=3, label=tag)
+            axes.plot(*_padded(cloud.points[0], regions.dimension).T, ".", markersize=3, label=tag)
     axes.set_xlabel("x")
     if regions.dimension > 1:
         axes.set_ylabel("y")

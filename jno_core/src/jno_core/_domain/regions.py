@@ -5,9 +5,19 @@ from collections.abc import Mapping
 from typing import Any, Self, final
 
 import numpy as np
+from jaxtyping import Float
 
 from jno_core._interfaces import AbstractGeometry, Mesh
 from jno_core.errors import JnoTypeError, JnoValueError
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Cloud:
+    """Given points `(b, n, d)`, for each instance or for all (`b = 1`), and outward unit normals if they have any."""
+
+    points: Float[np.ndarray, "b n d"]
+    normals: Float[np.ndarray, "b n d"] | None = None
 
 
 @final
@@ -19,7 +29,7 @@ class Regions:
     kinds: Mapping[str, str]
     mesh: Mesh | None = None
     geometry: AbstractGeometry | None = None
-    clouds: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    clouds: Mapping[str, Cloud] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_geometry(cls, geometry: AbstractGeometry, meshed: bool = True) -> Self:
@@ -69,7 +79,7 @@ class Regions:
                 )
             clouds[tag] = points
         dimension = next(iter(clouds.values())).shape[1]
-        return cls(dimension, dict.fromkeys(clouds, "points"), clouds=clouds)
+        return cls(dimension, dict.fromkeys(clouds, "points"), clouds={t: Cloud(p[None]) for t, p in clouds.items()})
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -119,3 +129,7 @@ class TimeGrid:
         if not (np.isfinite(t0) and np.isfinite(t1)) or t1 < t0 or (n > 1 and t1 == t0):
             raise JnoValueError(f"time=(t0, t1, n) needs finite t0 < t1, got {time!r}.")
         return cls(np.linspace(float(t0), float(t1), int(n)), False)
+
+    def same(self, other: "TimeGrid") -> bool:
+        """Whether the other has the same steps."""
+        return self.steady == other.steady and np.array_equal(self.values, other.values)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Sequence
-from typing import Any, Self, final
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,48 +11,12 @@ import numpy as np
 
 from jno_core._domain.quadrature import quadrature
 from jno_core._domain.regions import Regions, TimeGrid
-from jno_core._graph.arity import accepts
+from jno_core._domain.sample_request import SampleRequest
+from jno_core._domain.sequences import anywhere
 from jno_core._graph.variable import default_float
 from jno_core._interfaces import MeshLocation, PointData
 from jno_core._settings import get_seed
-from jno_core.errors import JnoTypeError, JnoValueError
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class SampleRequest:
-    """How many points to draw, and how: `None` for all. `sampler(points, n)` returns indices."""
-
-    n: int | None
-    uniform: bool
-    sampler: Callable[[np.ndarray, int], Any] | None
-    exclude_boundary: bool
-
-    @classmethod
-    def from_user(cls, sample: Any, exclude_boundary: bool) -> Self:
-        """What `sample=` means.
-
-        Raises `JnoTypeError` for another form and `JnoValueError` for a count < 1.
-        """
-        if sample is None or isinstance(sample, int | np.integer):
-            sample = (sample, None)
-        if not isinstance(sample, tuple | list) or len(sample) != 2:
-            raise JnoTypeError(f"sample must be a count or (count, sampler), as in sample=(500, None); got {sample!r}.")
-        n, sampler = sample
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer)):
-            raise JnoTypeError(f"The count in sample=(count, sampler) must be an integer or None, got {n!r}.")
-        if n is not None and n < 1:
-            raise JnoValueError(f"sample needs at least one point, got {n}.")
-        if not (sampler is None or sampler == "uniform" or callable(sampler)):
-            raise JnoTypeError(
-                f"The sampler must be None, 'uniform' or a callable (points, n) -> indices, got {sampler!r}."
-            )
-        if callable(sampler) and not accepts(sampler, 2):
-            raise JnoTypeError(f"A sampler takes (points, n) and returns n indices; {sampler!r} takes other arguments.")
-        if n is None and sampler is not None:
-            raise JnoValueError("A sampler needs a count: sample=(n, sampler).")
-        function = None if sampler is None or isinstance(sampler, str) else sampler
-        return cls(None if n is None else int(n), sampler == "uniform", function, exclude_boundary)
+from jno_core.errors import JnoValueError
 
 
 def generator(name: str) -> np.random.Generator:
@@ -60,21 +24,34 @@ def generator(name: str) -> np.random.Generator:
     return np.random.default_rng([get_seed(), zlib.crc32(name.encode())])
 
 
+class _Drawn(NamedTuple):
+    """Points `(b, n, d)`, for each instance or for all (`b = 1`), with normals, and nodes if all have the same."""
+
+    points: np.ndarray
+    normals: np.ndarray | None
+    nodes: np.ndarray | None
+
+
 def draw(
-    regions: Regions, tag: str, request: SampleRequest, generators: Sequence[np.random.Generator], time: TimeGrid
+    regions: Regions,
+    tag: str,
+    request: SampleRequest,
+    generators: Sequence[np.random.Generator],
+    time: TimeGrid,
+    at_time: float | None = None,
 ) -> PointData:
-    """The points of a tag, once per generator (1: shared by all instances)."""
+    """The points of a tag, once per generator (1: shared by all instances), at all times or at the nearest to `at_time`."""
     source, times = _source(regions, tag, time)
-    drawn = [_draw_once(regions, source, request, rng) for rng in generators]
-    points = np.stack([p for p, _, _ in drawn])
-    normals = np.stack([n for _, n, _ in drawn if n is not None]) if drawn[0][1] is not None else None
-    nodes = drawn[0][2] if len(drawn) == 1 else None
-    location = None if regions.mesh is None else MeshLocation(regions.mesh, nodes)
+    if at_time is not None:
+        times = times[[np.argmin(np.abs(times - at_time))]]
+    draw_one = _from_cloud if source in regions.clouds else _from_region
+    drawn = draw_one(regions, source, request, generators)
+    location = None if regions.mesh is None else MeshLocation(regions.mesh, drawn.nodes)
     dtype = default_float()
     return PointData(
-        jnp.asarray(points, dtype),
+        jnp.asarray(drawn.points, dtype),
         jnp.asarray(times, dtype),
-        None if normals is None else jnp.asarray(normals, dtype),
+        None if drawn.normals is None else jnp.asarray(drawn.normals, dtype),
         location,
     )
 
@@ -100,6 +77,24 @@ def reversed_normals(data: PointData) -> PointData:
     return eqx.tree_at(lambda d: d.normals, data, -data.normals)
 
 
+def translated(data: PointData, offset: np.ndarray, partners: tuple[np.ndarray, np.ndarray, Any] | None) -> PointData:
+    """The images of points under a translation; if the points are nodes, those nodes that `partners` pairs with them."""
+    location = data.location
+    moved = eqx.tree_at(
+        lambda d: (d.points, d.normals),
+        data,
+        (data.points + jnp.asarray(offset, data.points.dtype), None if data.normals is None else -data.normals),
+        is_leaf=lambda x: x is None,
+    )
+    if location is None or location.nodes is None or partners is None:
+        return moved
+    first, second, _ = partners
+    order = np.argsort(first)
+    nodes = second[order][np.searchsorted(first[order], location.nodes)]
+    points = jnp.asarray(location.mesh.points[nodes], data.points.dtype)[None]
+    return dataclasses.replace(moved, points=points, location=MeshLocation(location.mesh, nodes))
+
+
 def _source(regions: Regions, tag: str, time: TimeGrid) -> tuple[str, np.ndarray]:
     """The region that a tag draws from, and its times: "initial" is the interior at the first time."""
     if tag != "initial" or tag in regions.kinds:
@@ -111,41 +106,57 @@ def _source(regions: Regions, tag: str, time: TimeGrid) -> tuple[str, np.ndarray
     return "interior", time.values[:1]
 
 
-def _draw_once(
-    regions: Regions, tag: str, request: SampleRequest, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    if request.uniform:
-        if regions.geometry is None:
-            raise JnoValueError(
-                f"sample=(n, 'uniform') on {tag!r} needs a geometry; the domain has only given points. Choose among "
-                "them by sample=(n, None)."
-            )
-        fresh = regions.geometry.sample(tag, _count(request), rng)
-        return fresh.points, fresh.normals, None
-    points, normals, nodes = _candidates(regions, tag, request.exclude_boundary)
-    if request.n is None:
-        return points, normals, nodes
-    if request.n > len(points):
+def _from_cloud(
+    regions: Regions, tag: str, request: SampleRequest, generators: Sequence[np.random.Generator]
+) -> _Drawn:
+    """Some of the given points; where instances have points of their own, those at the same places."""
+    cloud = regions.clouds[tag]
+    if request.sequence is not None:
         raise JnoValueError(
-            f"{tag!r} has {len(points)} points, sample asks for {request.n}. Refine the mesh, or draw anywhere in the region "
-            f"by sample=({request.n}, 'uniform')."
+            f"sample=(n, {request.sequence!r}) on {tag!r} needs a geometry; the domain has only given points. Choose among "
+            "them by sample=(n, None)."
         )
-    index = _indices(points, request, rng)
-    return points[index], None if normals is None else normals[index], None if nodes is None else nodes[index]
+    if request.exclude_boundary:
+        raise JnoValueError(
+            f"exclude_boundary=True needs a mesh; {tag!r} has only given points. Leave out those not meant."
+        )
+    if request.n is None:
+        return _Drawn(cloud.points, cloud.normals, None)
+    b = max(len(cloud.points), len(generators))
+    chosen = [_indices(tag, cloud.points[i % len(cloud.points)], request, rng) for i, rng in enumerate(generators)]
+    rows = np.arange(b)[:, None] % len(cloud.points)
+    index = np.stack([chosen[i % len(chosen)] for i in range(b)])
+    return _Drawn(cloud.points[rows, index], None if cloud.normals is None else cloud.normals[rows, index], None)
 
 
-def _candidates(
-    regions: Regions, tag: str, exclude_boundary: bool
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    if tag in regions.clouds:
-        if exclude_boundary:
-            raise JnoValueError(
-                f"exclude_boundary=True needs a mesh; {tag!r} has only given points. Leave out those not meant."
-            )
-        return regions.clouds[tag], None, None
+def _from_region(
+    regions: Regions, tag: str, request: SampleRequest, generators: Sequence[np.random.Generator]
+) -> _Drawn:
+    """Nodes of the mesh, or points anywhere in the region."""
+    sequence = request.sequence
+    if sequence is None and regions.mesh is None:
+        if request.n is None:
+            raise JnoValueError(f"{tag!r} has no mesh nodes; give a count: sample=(n, 'uniform').")
+        if request.exclude_boundary:
+            raise JnoValueError(f"exclude_boundary=True needs a mesh, and {tag!r} has none. Leave it out.")
+        sequence = "uniform" if request.sampler is None else None
+    if sequence is not None:
+        drawn = [anywhere(regions, tag, request.count, sequence, rng) for rng in generators]
+        normals = [d.normals for d in drawn if d.normals is not None]
+        return _Drawn(np.stack([d.points for d in drawn]), np.stack(normals) if normals else None, None)
+    points, normals, nodes = _nodes(regions, tag, request.exclude_boundary)
+    if request.n is None:
+        return _Drawn(points[None], None if normals is None else normals[None], nodes)
+    chosen = np.stack([_indices(tag, points, request, rng) for rng in generators])
+    return _Drawn(
+        points[chosen], None if normals is None else normals[chosen], nodes[chosen[0]] if len(chosen) == 1 else None
+    )
+
+
+def _nodes(regions: Regions, tag: str, exclude_boundary: bool) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     mesh = regions.mesh
     if mesh is None:
-        raise JnoValueError(f"{tag!r} has no mesh nodes; give a count: sample=(n, 'uniform').")
+        raise JnoValueError(f"{tag!r} has no mesh nodes for a sampler to choose from; use sample=(n, 'uniform').")
     nodes = mesh.nodes(tag)
     boundary = tag in mesh.facets
     if exclude_boundary:
@@ -157,8 +168,13 @@ def _candidates(
     return mesh.points[nodes], mesh.node_normals(tag) if boundary else None, nodes
 
 
-def _indices(points: np.ndarray, request: SampleRequest, rng: np.random.Generator) -> np.ndarray:
-    n = _count(request)
+def _indices(tag: str, points: np.ndarray, request: SampleRequest, rng: np.random.Generator) -> np.ndarray:
+    n = request.count
+    if n > len(points):
+        raise JnoValueError(
+            f"{tag!r} has {len(points)} points, sample asks for {n}. Refine the mesh, or draw anywhere in the region by "
+            f"sample=({n}, 'uniform')."
+        )
     if request.sampler is None:
         return np.sort(rng.choice(len(points), n, replace=False))
     index = np.asarray(request.sampler(points, n))
@@ -172,9 +188,3 @@ def _indices(points: np.ndarray, request: SampleRequest, rng: np.random.Generato
             f"The sampler must return {n} integers from 0 to {len(points) - 1}, got shape {index.shape}, dtype {index.dtype}."
         )
     return index
-
-
-def _count(request: SampleRequest) -> int:
-    if request.n is None:
-        raise JnoValueError("sample=(n, 'uniform') needs a count n.")
-    return request.n

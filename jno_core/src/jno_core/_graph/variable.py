@@ -25,6 +25,7 @@ class Collocation:
     - `domain`: the domain that owns the points.
     - `inward`: whether its normals were turned around.
     - `rule`: of a point set that is an integration rule the order, `"vertex"` or that of a Gauss rule; else `None`.
+    - `time_value`: of a point set at a single time step the time that was asked for; else `None`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Collocation:
     domain: Any
     inward: bool = False
     rule: int | Literal["vertex"] | None = None
+    time_value: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

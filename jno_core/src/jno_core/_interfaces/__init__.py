@@ -1,5 +1,12 @@
 """Contracts that plugins fulfil. The public names are re-exported by `jno_core`."""
 
+from jno_core._interfaces.capabilities import (
+    AbstractCombinable as AbstractCombinable,
+    AbstractDistance as AbstractDistance,
+    AbstractEditable as AbstractEditable,
+    AbstractRemeshable as AbstractRemeshable,
+    SetOperation as SetOperation,
+)
 from jno_core._interfaces.domain_data import (
     DomainData as DomainData,
     Layout as Layout,

@@ -1,0 +1,83 @@
+"""What only some geometries can do. A geometry says so by deriving from these classes besides `AbstractGeometry`."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from jaxtyping import Array, Float
+
+SetOperation: TypeAlias = Literal["union", "intersection", "difference", "symmetric_difference"]
+
+
+class AbstractCombinable(abc.ABC):
+    """Geometries with set operations. `|` and `+`, `&`, `-`, `^` of geometries, and of domains, are these."""
+
+    @abc.abstractmethod
+    def combined(self, operation: SetOperation, other: Any) -> Self:
+        """A new geometry of the points that the operation leaves, closed, with the boundary tags of both.
+
+        Raises `JnoTypeError` for a geometry that cannot be combined with this one, and `JnoValueError` when nothing is left.
+        """
+
+    def __or__(self, other: Any) -> Self:
+        return self.combined("union", other)
+
+    __add__ = __or__
+
+    def __and__(self, other: Any) -> Self:
+        return self.combined("intersection", other)
+
+    def __sub__(self, other: Any) -> Self:
+        return self.combined("difference", other)
+
+    def __xor__(self, other: Any) -> Self:
+        return self.combined("symmetric_difference", other)
+
+
+class AbstractEditable(abc.ABC):
+    """Geometries that further parts can be named in. Every method returns a new geometry."""
+
+    @abc.abstractmethod
+    def with_region(self, name: str, where: Any, kind: str | None = None) -> Self:
+        """The same with a part `name`: where a predicate holds, where another geometry lies, or another name for a tag.
+
+        `kind` is `"interior"`, `"boundary"`, or `None` for what follows from `where`.
+        """
+
+    @abc.abstractmethod
+    def with_boundary_segments(self, tag: str, segments: Any, normal_geometry: Any = None) -> Self:
+        """The same with a part of the boundary that is given by segments `(s, 2, d)`.
+
+        `normal_geometry` tells which side is outside: a geometry, the name of a region or several names.
+        """
+
+
+class AbstractRemeshable(abc.ABC):
+    """Geometries whose mesh can be asked for in another size."""
+
+    @abc.abstractmethod
+    def remeshed(self, mesh_size: float, **options: Any) -> Self:
+        """The same geometry with edges of about `mesh_size` in its mesh. Options are the geometry's own."""
+
+
+class AbstractDistance(abc.ABC):
+    """Geometries that know how far points are from their boundary."""
+
+    @abc.abstractmethod
+    def bounds(self) -> Float[np.ndarray, "2 d"]:
+        """The lower and upper corner of a box that contains the region."""
+
+    @abc.abstractmethod
+    def signed_distance(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """The distance of points to the boundary, negative inside; or, where the geometry says so, a lower bound of it."""
+
+    @abc.abstractmethod
+    def smooth_distance(self, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
+        """A function in JAX that is zero exactly on a part of the boundary, and positive in the rest of the region.
+
+        It is smooth inside the region, and has the normal derivative 1 where the part is smooth. Its gradient is finite
+        everywhere. Repeated calls give equal functions, so that expressions made from it are recognised as the same.
+
+        Raises `JnoKeyError` for an unknown tag and `PluginCapabilityError` for a part that it cannot be made for.
+        """
