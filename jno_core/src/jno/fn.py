@@ -4,6 +4,7 @@
 - `jno.fn.sin(u)`, `jno.fn.exp(u)`, ...: everything that `jno.numpy` has.
 - `jno.fn.mse(pred, target)`, ...: losses.
 - `jno.fn.heat(u, t, x, y)`, ...: residuals of partial differential equations.
+- `jno.fn.hard_dirichlet(net(x, y), g)`, ...: ansatz functions that satisfy boundary conditions exactly.
 - `jno.fn.adaptive.relobralo([loss1, loss2])`, ...: weights that balance losses; `dir(jno.fn.adaptive)` lists those installed.
 """
 
@@ -32,6 +33,12 @@ from jno._equations import (
     navier_stokes_incompressible_2d as navier_stokes_incompressible_2d,
     poisson as poisson,
     wave as wave,
+)
+from jno._hard_conditions import (
+    hard_dirichlet as hard_dirichlet,
+    hard_neumann as hard_neumann,
+    hard_robin as hard_robin,
+    periodic as periodic,
 )
 from jno._losses import (
     cauchy as cauchy,

@@ -10,6 +10,7 @@ from jno_core._interfaces import (
     AbstractEditable as AbstractEditable,
     AbstractExplaining as AbstractExplaining,
     AbstractGeometry as AbstractGeometry,
+    AbstractMeshFile as AbstractMeshFile,
     AbstractRemeshable as AbstractRemeshable,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,

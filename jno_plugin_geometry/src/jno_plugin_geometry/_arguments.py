@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jno_core.errors import JnoTypeError, JnoValueError
 
@@ -37,6 +38,26 @@ def checked_pair(name: str, value: Any) -> tuple[float, float]:
     if pair.shape != (2,) or not np.all(np.isfinite(pair)):
         raise JnoValueError(f"{name} must be a pair of finite numbers, got {value!r}.")
     return float(pair[0]), float(pair[1])
+
+
+def checked_finite(name: str, value: Any) -> float:
+    """A finite number."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        raise JnoTypeError(f"{name} must be a number, got {value!r}.")
+    if not math.isfinite(value):
+        raise JnoValueError(f"{name} must be finite, got {value!r}.")
+    return float(value)
+
+
+def checked_vector(name: str, value: Any, dimension: int) -> Float[np.ndarray, " d"]:
+    """`dimension` finite numbers."""
+    try:
+        vector = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise JnoTypeError(f"{name} must be {dimension} numbers, got {value!r}.") from error
+    if vector.shape != (dimension,) or not np.all(np.isfinite(vector)):
+        raise JnoValueError(f"{name} must be {dimension} finite numbers, got {value!r}.")
+    return vector
 
 
 def checked_range(name: str, value: Any) -> tuple[float, float]:

@@ -5,53 +5,17 @@ import math
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from jno_core import Mesh, PointDraw
+from jno_core import Mesh
 from jno_plugin_geometry._arguments import checked_cells, checked_count, checked_pair, checked_positive
-from jno_plugin_geometry._region import AbstractRegion, AbstractRegionGeometry
-
-_TOLERANCE = 1e-9
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class _DiskRegion(AbstractRegion):
-    center: tuple[float, float]
-    radius: float
-
-    @property
-    def dimension(self) -> int:
-        return 2
-
-    def boundary_tags(self) -> tuple[str, ...]:
-        return ("boundary",)
-
-    def interior_measure(self) -> float:
-        return math.pi * self.radius**2
-
-    def boundary_measure(self, tag: str) -> float:
-        del tag
-        return 2 * math.pi * self.radius
-
-    def sample_interior(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
-        # The area within radius r grows with r**2, so r**2 is uniform.
-        radii = self.radius * np.sqrt(rng.random((n, 1)))
-        return np.array(self.center) + radii * _directions(rng.random(n))
-
-    def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
-        del tag
-        normals = _directions(rng.random(n))
-        return PointDraw(np.array(self.center) + self.radius * normals, normals)
-
-    def contains(self, points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
-        offset = points - np.array(self.center)
-        return np.hypot(offset[:, 0], offset[:, 1]) <= self.radius * (1 + _TOLERANCE)
+from jno_plugin_geometry._regions.outline import Outline
+from jno_plugin_geometry._shape import AbstractShape
 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Disk(AbstractRegionGeometry[_DiskRegion]):
+class Disk(AbstractShape):
     """The disk with `center` and `radius`.
 
     Points, `contains` and `measure` are those of the true disk. The mesh is a regular polygon on concentric rings,
@@ -66,7 +30,7 @@ class Disk(AbstractRegionGeometry[_DiskRegion]):
     radius: float = 1.0
     mesh_size: float = 0.1
     num_points: int | None = None
-    _region: _DiskRegion = dataclasses.field(init=False, repr=False, compare=False)
+    _region: Outline = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "center", checked_pair("center", self.center))
@@ -74,7 +38,7 @@ class Disk(AbstractRegionGeometry[_DiskRegion]):
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         if self.num_points is not None:
             object.__setattr__(self, "num_points", checked_count("num_points", self.num_points, 3))
-        object.__setattr__(self, "_region", _DiskRegion(self.center, self.radius))
+        object.__setattr__(self, "_region", Outline.disk(self.center, self.radius))
 
     def mesh(self) -> Mesh:
         outer = self.num_points
@@ -92,6 +56,9 @@ class Disk(AbstractRegionGeometry[_DiskRegion]):
         strips = [_strip(counts[k], counts[k + 1], starts[k], starts[k + 1]) for k in range(rings)]
         circle = starts[rings] + np.arange(outer)
         return Mesh(points, np.concatenate(strips), {"boundary": np.stack([circle, np.roll(circle, -1)], axis=1)})
+
+    def _resized(self, mesh_size: float) -> "Disk":
+        return Disk(self.center, self.radius, mesh_size)
 
 
 def _directions(turns: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:

@@ -2,23 +2,28 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jno_core import Mesh
-from jno_plugin_geometry._box_region import BoxRegion
+
+Side: TypeAlias = tuple[int, int]
+"""An axis, and 0 for the lower or 1 for the upper end."""
 
 
-def box_mesh(region: BoxRegion, counts: Sequence[int], *, alternate: bool) -> Mesh:
-    """The mesh of a box with `counts` equal steps along each axis, and its sides as facets; see `simplex_grid`."""
-    axes = [np.linspace(*bounds, count + 1) for bounds, count in zip(region.ranges, counts, strict=True)]
+def box_mesh(
+    ranges: Sequence[tuple[float, float]], sides: Mapping[str, Side], counts: Sequence[int], *, alternate: bool
+) -> Mesh:
+    """The mesh of a box with `counts` equal steps along each axis, and its named sides as facets; see `simplex_grid`."""
+    axes = [np.linspace(*bounds, count + 1) for bounds, count in zip(ranges, counts, strict=True)]
     points = grid_points(axes)
     cells = simplex_grid(counts, alternate=alternate)
     ends = [(axis, end) for axis in range(len(axes)) for end in (0, 1)]
     facets = {(axis, end): facets_on(cells, points[:, axis] == axes[axis][-end]) for axis, end in ends}
     boundary = np.concatenate([facets[side] for side in ends])
-    return Mesh(points, cells, {"boundary": boundary} | {tag: facets[side] for tag, side in region.sides.items()})
+    return Mesh(points, cells, {"boundary": boundary} | {tag: facets[side] for tag, side in sides.items()})
 
 
 def grid_points(axes: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, "n d"]:

@@ -6,15 +6,14 @@ from typing import final
 
 from jno_core import Mesh
 from jno_plugin_geometry._arguments import checked_positive
-from jno_plugin_geometry._netgen import netgen_mesh
-from jno_plugin_geometry._planar_region import PlanarRegion
-from jno_plugin_geometry._region import AbstractRegionGeometry
+from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._rings import RingLike, as_tuples, checked_holes, checked_rings
+from jno_plugin_geometry._shape import AbstractShape
 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Polygon(AbstractRegionGeometry[PlanarRegion]):
+class Polygon(AbstractShape):
     """A polygon with holes, in triangles of about `mesh_size` made by netgen.
 
     - `vertices`: at least three vertices `(x, y)`, either way round, closed or not, without crossings; or a shapely
@@ -32,7 +31,7 @@ class Polygon(AbstractRegionGeometry[PlanarRegion]):
     vertices: RingLike
     holes: Iterable[RingLike] = ()
     mesh_size: float = 0.1
-    _region: PlanarRegion = dataclasses.field(init=False, repr=False, compare=False)
+    _region: Outline = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         outer, *holes = checked_rings("vertices", self.vertices)
@@ -41,7 +40,10 @@ class Polygon(AbstractRegionGeometry[PlanarRegion]):
         object.__setattr__(self, "holes", tuple(as_tuples(hole) for hole in holes))
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         named = {f"edge_{i}": [i] for i in range(len(outer))}
-        object.__setattr__(self, "_region", PlanarRegion.from_rings(outer, holes, named))
+        object.__setattr__(self, "_region", Outline.polygon(outer, holes, named))
 
     def mesh(self) -> Mesh:
-        return netgen_mesh(self._region, self.mesh_size)
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Polygon":
+        return dataclasses.replace(self, mesh_size=mesh_size)

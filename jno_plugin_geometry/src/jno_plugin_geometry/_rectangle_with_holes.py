@@ -9,10 +9,10 @@ import numpy as np
 from jno_core import Mesh
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_pair, checked_positive
-from jno_plugin_geometry._netgen import netgen_mesh
-from jno_plugin_geometry._planar_region import PlanarRegion, ring_edges
-from jno_plugin_geometry._region import AbstractRegionGeometry
+from jno_plugin_geometry._planar_region import ring_edges
+from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._rings import Ring, RingLike, as_tuples, checked_hole
+from jno_plugin_geometry._shape import AbstractShape
 
 _SIDES = ("bottom", "right", "top", "left")
 _KEYS = {"origin", "size", "type"}
@@ -22,7 +22,7 @@ HoleLike: TypeAlias = Mapping[str, Any] | RingLike
 
 @final
 @dataclasses.dataclass(frozen=True)
-class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
+class RectangleWithHoles(AbstractShape):
     """The rectangle from `(0, 0)` to `outer_size` with holes, in triangles of about `mesh_size` made by netgen.
 
     Each hole is either
@@ -44,7 +44,7 @@ class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
     # Dicts do not hash; geometries that are equal still have equal hashes without them.
     holes: Iterable[HoleLike] | None = dataclasses.field(default=None, hash=False)
     mesh_size: float = 0.1
-    _region: PlanarRegion = dataclasses.field(init=False, repr=False, compare=False)
+    _region: Outline = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         width, height = _checked_size("outer_size", self.outer_size)
@@ -65,10 +65,13 @@ class RectangleWithHoles(AbstractRegionGeometry[PlanarRegion]):
             if isinstance(hole, Mapping):
                 for side, edge in zip(_SIDES, edges, strict=True):
                     named.setdefault(f"{kind}_{side}", []).append(edge)
-        object.__setattr__(self, "_region", PlanarRegion.from_rings(outer, rings, named))
+        object.__setattr__(self, "_region", Outline.polygon(outer, rings, named))
 
     def mesh(self) -> Mesh:
-        return netgen_mesh(self._region, self.mesh_size)
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "RectangleWithHoles":
+        return dataclasses.replace(self, mesh_size=mesh_size)
 
 
 def _checked_holes(holes: Any) -> tuple[dict[str, Any] | tuple[tuple[float, float], ...], ...]:

@@ -1,11 +1,14 @@
 """What only some geometries can do. A geometry says so by deriving from these classes besides `AbstractGeometry`."""
 
 import abc
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Array, Float
+
+from jno_core._interfaces.mesh import Mesh
 
 SetOperation: TypeAlias = Literal["union", "intersection", "difference", "symmetric_difference"]
 
@@ -80,4 +83,16 @@ class AbstractDistance(abc.ABC):
         everywhere. Repeated calls give equal functions, so that expressions made from it are recognised as the same.
 
         Raises `JnoKeyError` for an unknown tag and `PluginCapabilityError` for a part that it cannot be made for.
+        """
+
+
+class AbstractMeshFile(abc.ABC):
+    """Geometries that are files, and write such files. The one named `file` is what `domain.export(...)` writes with."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def write(path: pathlib.Path, mesh: Mesh, fields: Mapping[str, np.ndarray]) -> None:
+        """Write a mesh with its tags and arrays at its nodes, `(n,)` or `(n, k)`, in the format of the suffix.
+
+        Reading the file gives the same mesh. The suffix is one of `.vtu`, `.vtk`, `.msh`, `.stl`, `.npz`.
         """

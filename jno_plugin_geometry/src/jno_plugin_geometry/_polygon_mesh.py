@@ -1,0 +1,221 @@
+"""Meshes of named regions by netgen, all at once, so that the cells of neighbours fit together.
+
+netgen runs in a child process: it can run for ever on a sliver, and a fault in compiled code would end the session.
+"""
+
+import dataclasses
+import io
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Self, final
+
+import numpy as np
+import shapely
+from jaxtyping import Float, Int
+
+from jno_core import Mesh
+from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
+from jno_plugin_geometry._arguments import checked_cells, checked_positive
+from jno_plugin_geometry._polygon_arrangement import Arrangement
+from jno_plugin_geometry._polygon_regions import PolygonRegions
+
+_WORKER = pathlib.Path(__file__).with_name("_polygon_worker.py")
+_AREA_TOLERANCE = 1e-9
+# How many times shorter than the mesh size edges beside a narrow gap may become: first this, then that.
+_REFINEMENTS = (10, 100)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class MeshSizes:
+    """The lengths of the triangles' edges: `default`, and others for some regions.
+
+    With `interpolate` the edges of a region's boundary have its length, and triangles grow or shrink away from it towards
+    the default; otherwise no triangle of the region is longer either.
+    """
+
+    default: float
+    regions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    interpolate: bool = True
+
+    @classmethod
+    def from_user(cls, mesh_size: Any, regions: Any, sizes: Any, interpolate: Any, mesher: Any) -> Self:
+        """The sizes that a user asks for; `sizes` is another word for `regions`, which counts where both name a region."""
+        if mesher != "netgen":
+            raise PluginCapabilityError(f"Polygons are meshed by mesher='netgen'; {mesher!r} is not supported.")
+        if not isinstance(interpolate, bool):
+            raise JnoTypeError(f"interpolate must be True or False, got {interpolate!r}.")
+        found: dict[str, float] = {}
+        for word, given in (("sizes", sizes), ("region_mesh_sizes", regions)):
+            if given is not None and not isinstance(given, Mapping):
+                raise JnoTypeError(f"{word} must map names of regions to mesh sizes, got {given!r}.")
+            found |= {name: checked_positive(f"{word}[{name!r}]", size) for name, size in (given or {}).items()}
+        return cls(checked_positive("mesh_size", mesh_size), found, interpolate)
+
+    def merged(self, other: Self) -> Self:
+        """The sizes of two geometries together: the finer default, and the sizes of all regions, these before others."""
+        return dataclasses.replace(
+            self, default=min(self.default, other.default), regions={**other.regions, **self.regions}
+        )
+
+    def check_names(self, regions: PolygonRegions) -> None:
+        """Raises `JnoValueError` for a size of a region that there is not."""
+        known = [*regions.sources, *regions.areas]
+        for name in self.regions:
+            if name not in known:
+                raise JnoValueError(f"There is a mesh size for the region {name!r}, but the regions are {known}.")
+
+    def of_faces(self, regions: PolygonRegions) -> tuple[Float[np.ndarray, " f"], Float[np.ndarray, " f"]]:
+        """For each face the length that was asked for, infinite where none was, and the greatest length inside."""
+        own = np.full(len(regions.arrangement.faces), np.inf)
+        for number, name in enumerate([*regions.sources, *regions.areas]):
+            covered = regions.arrangement.covers[:, number]
+            own[covered] = np.minimum(own[covered], self.regions.get(name, np.inf))
+        inside = np.where(np.isinf(own), self.default, own)
+        return own, np.maximum(inside, self.default) if self.interpolate else inside
+
+    def of_edges(self, regions: PolygonRegions, of_faces: Float[np.ndarray, " f"]) -> Float[np.ndarray, " e"]:
+        """For each edge the shortest length that a face beside it, or a hole there, asks for; else the default."""
+        padded = np.append(of_faces, np.inf)
+        found = np.minimum(padded[regions.arrangement.left], padded[regions.arrangement.right])
+        for number, name in enumerate(regions.sources):
+            if name in self.regions and not np.any(regions.arrangement.covers[:, number]):
+                rim = regions.arrangement.outlines[number][:, 0]
+                found[rim] = np.minimum(found[rim], self.regions[name])
+        return np.where(np.isinf(found), self.default, found)
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Triangles:
+    """netgen's answer: nodes, cells and the face of each, facets and the edge that each lies on."""
+
+    points: Float[np.ndarray, "n 2"]
+    cells: Int[np.ndarray, "m 3"]
+    cell_faces: Int[np.ndarray, " m"]
+    facets: Int[np.ndarray, "f 2"]
+    facet_edges: Int[np.ndarray, " f"]
+
+
+class _MeshingError(Exception):
+    """netgen gave up; the message is its own."""
+
+
+def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float | None = None) -> Mesh:
+    """The mesh of all regions: conforming, with all corners as nodes and boundary nodes on the edges exactly.
+
+    `Mesh.facets` has every boundary and interface tag, each facet with what it bounds on its left, and `Mesh.regions` every
+    interior tag. `time_limit` is in seconds; by default 60 and one for every thousand expected cells. Raises
+    `JnoValueError` when netgen fails, does not finish in time or does not fill a region.
+    """
+    arrangement = regions.arrangement
+    areas = shapely.area(arrangement.faces)
+    asked, inside = sizes.of_faces(regions)
+    # An equilateral triangle with sides h has the area 0.433 h**2.
+    expected = float(np.sum(areas / (0.433 * inside**2)))
+    checked_cells(expected, float(np.min(inside)))
+    edge_sizes = sizes.of_edges(regions, asked)
+    limit = 60 + expected / 1000 if time_limit is None else time_limit
+    found = _triangulate(arrangement, edge_sizes, inside, limit)
+    points, facets = _straightened(arrangement, found)
+    tags = {}
+    for tag, part in regions.boundaries.items():
+        direction = np.zeros(len(arrangement.edges), dtype=np.int64)
+        direction[part.edges] = np.where(part.forward, 1, -1)
+        of_facets = direction[found.facet_edges]
+        tags[tag] = np.where(of_facets[:, None] > 0, facets, facets[:, ::-1])[of_facets != 0]
+    for tag, alias in regions.aliases.items():
+        if alias in tags:
+            tags[tag] = tags[alias]
+    cells = {tag: np.flatnonzero(np.isin(found.cell_faces, faces)) for tag, faces in regions.interiors.items()}
+    cells |= {tag: cells[alias] for tag, alias in regions.aliases.items() if alias in cells}
+    mesh = Mesh(points, found.cells, tags, {tag: chosen for tag, chosen in cells.items() if tag != "interior"})
+    filled = np.bincount(found.cell_faces, mesh.cell_measures(), minlength=len(areas))
+    worst = int(np.argmax(np.abs(filled - areas) / areas))
+    if abs(filled[worst] - areas[worst]) > _AREA_TOLERANCE * max(areas[worst], regions.size**2 * _AREA_TOLERANCE):
+        raise JnoValueError(
+            f"netgen filled the area {filled[worst]:.6g} of {areas[worst]:.6g}. {_difficulty(arrangement)}"
+        )
+    return mesh
+
+
+def _straightened(arrangement: Arrangement, found: _Triangles) -> tuple[np.ndarray, np.ndarray]:
+    """The points with those of facets on their edges to the last bit, and the facets in the direction of their edges."""
+    points, edges = found.points.copy(), found.facet_edges
+    start = arrangement.nodes[arrangement.edges[edges, 0]][:, None]
+    along = arrangement.nodes[arrangement.edges[edges, 1]][:, None] - start
+    fraction = np.sum((points[found.facets] - start) * along, axis=-1) / np.sum(along**2, axis=-1)
+    points[found.facets] = start + fraction[..., None] * along
+    # Corners come last, because they belong to several edges.
+    tree = shapely.STRtree(np.asarray(shapely.points(points)))
+    points[tree.nearest(np.asarray(shapely.points(arrangement.nodes)))] = arrangement.nodes
+    backward = fraction[:, 0] > fraction[:, 1]
+    return points, np.where(backward[:, None], found.facets[:, ::-1], found.facets)
+
+
+def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: np.ndarray, limit: float) -> _Triangles:
+    # netgen compares lengths with absolute tolerances, so it works on a geometry of size one at the origin.
+    origin = np.min(arrangement.nodes, axis=0)
+    scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
+    shortest = np.minimum(_clearances(arrangement, float(np.max(edge_sizes))), edge_sizes)
+    task = {
+        "nodes": (arrangement.nodes - origin) / scale,
+        "edges": arrangement.edges,
+        "left": arrangement.left,
+        "right": arrangement.right,
+        "face_sizes": face_sizes / scale,
+    }
+    reason = "no attempt"
+    for refinement in _REFINEMENTS:
+        task["edge_sizes"] = np.maximum(shortest, edge_sizes / refinement) / scale
+        try:
+            found = _run_worker(task, limit)
+        except subprocess.TimeoutExpired as error:
+            raise JnoValueError(f"netgen did not finish within {limit:.0f} s. {_difficulty(arrangement)}") from error
+        except _MeshingError as error:
+            reason = str(error)
+            continue
+        return dataclasses.replace(found, points=origin + scale * found.points)
+    raise JnoValueError(f"netgen could not mesh the polygons: {reason}. {_difficulty(arrangement)}")
+
+
+def _run_worker(task: dict[str, np.ndarray], time_limit: float) -> _Triangles:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **task)
+    done = subprocess.run(
+        [sys.executable, "-P", str(_WORKER)],
+        input=buffer.getvalue(),
+        capture_output=True,
+        timeout=time_limit,
+        # The child sees the packages that this process sees, however they came onto its path.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)},
+        check=False,
+    )
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise _MeshingError(words[-1] if words else f"exit status {done.returncode}")
+    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as answer:
+        return _Triangles(**answer)
+
+
+def _clearances(arrangement: Arrangement, reach: float) -> Float[np.ndarray, " e"]:
+    """The distance of each edge from the nearest one that it does not touch; infinite beyond `reach`."""
+    edges = np.asarray(shapely.linestrings(arrangement.segments()))
+    near, other = shapely.STRtree(edges).query(edges, predicate="dwithin", distance=reach)
+    distances = np.asarray(shapely.distance(edges[near], edges[other]))
+    clearances = np.full(len(edges), np.inf)
+    apart = distances > 0
+    np.minimum.at(clearances, near[apart], distances[apart])
+    return clearances
+
+
+def _difficulty(arrangement: Arrangement) -> str:
+    """What makes meshing hard: short edges and narrow gaps."""
+    scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
+    return (
+        f"The geometry is {scale:.3g} wide; its shortest edge is {np.min(arrangement.lengths()):.3g} long, its narrowest "
+        f"gap is {np.min(_clearances(arrangement, scale)):.3g}. Remove small features, or use a mesh_size nearer to them."
+    )

@@ -1,0 +1,70 @@
+"""How functions of single faces become one function of a whole boundary.
+
+Squares of distances are added up: a square is smooth across the face, where the distance itself has a kink.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias, final
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Values: TypeAlias = Float[Array, " n"]
+
+
+@final
+class Face(NamedTuple):
+    """The part of the surface `f = 0` where all `trims` are positive or zero; `f` has a gradient of length 1 there."""
+
+    f: Values
+    trims: tuple[Values, ...]
+
+
+def joined(faces: Sequence[Face], size: float) -> Values:
+    """Zero exactly on the faces, positive elsewhere: `(1 / a² + 1 / b² + ...)^(-1/2)` of the distances `a, b, ...` to each.
+
+    Normalised to the second order: near the middle of a face it is the distance to that face up to its third power. `size`
+    is a length of the region; smaller lengths than its product with the precision do not matter.
+    """
+    floor = (size * _tiny(faces[0].f.dtype)) ** 2
+    squares = [_squared(face) + floor for face in faces]
+    # A common factor cancels; it keeps the quotients in range.
+    least = jax.lax.stop_gradient(jnp.min(jnp.stack(squares), axis=0))
+    total = jnp.sum(jnp.stack([least / square for square in squares]), axis=0)
+    return jnp.sqrt(least / total)
+
+
+def signed(inside: Array, distance: Values) -> Values:
+    """Positive inside; smooth across the boundary, where the distance is zero with a normal derivative of 1."""
+    return jnp.where(inside, distance, -distance)
+
+
+def both(a: Values, b: Values) -> Values:
+    """The R-conjunction: positive where both are."""
+    return a + b - _root(a, b)
+
+
+def either(a: Values, b: Values) -> Values:
+    """The R-disjunction: positive where one of them is."""
+    return a + b + _root(a, b)
+
+
+def _squared(face: Face) -> Values:
+    """The squared distance to a face, equal to `f²` up to the order `f⁸` where the trims are positive."""
+    fourth = face.f**4
+    total = face.f**2
+    for t in face.trims:
+        # (sqrt(t² + f⁴) - t) / 2 without cancellation; the tiny number keeps its derivative finite at the edge.
+        root = jnp.sqrt(t**2 + fourth + _tiny(t.dtype) ** 2)
+        beyond = jnp.where(t > 0, fourth / (root + jnp.abs(t)), root - t) / 2
+        total = total + beyond**2
+    return total
+
+
+def _root(a: Values, b: Values) -> Values:
+    return jnp.sqrt(a**2 + b**2 + _tiny(a.dtype) ** 2)
+
+
+def _tiny(dtype: jnp.dtype) -> float:
+    return 1e-13 if dtype == jnp.float64 else 1e-10
