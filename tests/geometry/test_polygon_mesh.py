@@ -90,7 +90,6 @@ def test_facet_normals_of_the_outer_boundary():
     np.testing.assert_allclose(mesh.facet_normals("foot"), np.tile([0, -1], (len(mesh.facets["foot"]), 1)), atol=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="a Mesh takes one of the two cells at random as the one behind a facet")
 def test_facet_normals_of_an_interface():
     mesh = meshed().mesh()
     for tag, normal in {

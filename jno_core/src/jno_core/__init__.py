@@ -8,6 +8,7 @@ from jno_core._interfaces import (
     AbstractCombinable as AbstractCombinable,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
+    AbstractEnclosure as AbstractEnclosure,
     AbstractExplaining as AbstractExplaining,
     AbstractGeometry as AbstractGeometry,
     AbstractMeshFile as AbstractMeshFile,

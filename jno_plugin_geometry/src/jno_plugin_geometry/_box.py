@@ -15,7 +15,7 @@ _SIDES = {"left": (0, 0), "right": (0, 1), "front": (1, 0), "back": (1, 1), "bot
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Box(AbstractShape):
+class Box(AbstractShape[Solid]):
     """The box `x_range` times `y_range` times `z_range`, in cells of about `mesh_size`, six tetrahedra each.
 
     An axis of length `L` has `max(round(L / mesh_size), 1)` cells; nodes lie with z fastest.

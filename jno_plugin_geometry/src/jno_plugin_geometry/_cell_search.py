@@ -67,7 +67,7 @@ class CellSearch:
         return np.clip(np.floor((points - self._low) / self._width).astype(int), 0, self._shape - 1)
 
     def _index(self, box: Int[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
-        return np.ravel_multi_index(tuple(box.T), tuple(self._shape))
+        return np.asarray(np.ravel_multi_index(tuple(box.T), tuple(self._shape)))
 
 
 def _expanded(counts: Int[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:

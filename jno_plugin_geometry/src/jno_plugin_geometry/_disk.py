@@ -15,7 +15,7 @@ from jno_plugin_geometry._shape import AbstractShape
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Disk(AbstractShape):
+class Disk(AbstractShape[Outline]):
     """The disk with `center` and `radius`.
 
     Points, `contains` and `measure` are those of the true disk. The mesh is a regular polygon on concentric rings,

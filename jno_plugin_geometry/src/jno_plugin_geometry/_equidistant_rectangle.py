@@ -13,7 +13,7 @@ from jno_plugin_geometry._shape import AbstractShape
 
 @final
 @dataclasses.dataclass(frozen=True)
-class EquidistantRectangle(AbstractShape):
+class EquidistantRectangle(AbstractShape[Outline]):
     """The rectangle `x_range` times `y_range` with `nx` times `ny` equal cells, two triangles each.
 
     All diagonals rise to the right. There are `(nx + 1) * (ny + 1)` nodes with y fastest: node `i * (ny + 1) + j` is

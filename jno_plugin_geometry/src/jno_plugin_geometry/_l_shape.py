@@ -17,7 +17,7 @@ _SIDES = ("bottom", "right_lower", "inner_horizontal", "inner_vertical", "top", 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class LShape(AbstractShape):
+class LShape(AbstractShape[Outline]):
     """The square from `(0, 0)` to `(size, size)` without its upper right quarter, in triangles of about `mesh_size`.
 
     The re-entrant corner is at `(size / 2, size / 2)` and is a node. The diagonals alternate, as in `Rectangle`.

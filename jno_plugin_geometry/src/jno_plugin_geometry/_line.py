@@ -11,7 +11,7 @@ from jno_plugin_geometry._shape import AbstractShape
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Line(AbstractShape):
+class Line(AbstractShape[Intervals]):
     """The segment `x_range`, in `max(round(length / mesh_size), 1)` equal cells with the nodes in order.
 
     Tags: `interior`, `boundary`, `left`, `right`.

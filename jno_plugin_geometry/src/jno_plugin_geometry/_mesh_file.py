@@ -49,7 +49,7 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
             raise JnoImportError(f"Reading {str(self.path)!r} needs another package: {error}.") from error
         except JnoValueError as error:
             raise JnoValueError(f"{str(self.path)!r} cannot be used as a mesh: {str(error).rstrip('.')}.") from error
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             # Parsers fail in every way on files that are cut off or no meshes at all.
             said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
             raise JnoValueError(

@@ -50,7 +50,7 @@ def netgen_mesh(region: PlanarRegion, mesh_size: float, *, time_limit: float | N
     when netgen fails, does not finish in time or does not fill the region.
     """
     # An equilateral triangle with sides h has the area 0.433 h**2.
-    expected = region.interior_measure() / (0.433 * mesh_size**2)
+    expected = region.area / (0.433 * mesh_size**2)
     checked_cells(expected, mesh_size)
     triangles = _triangulate(region, mesh_size, 60 + expected / 1000 if time_limit is None else time_limit)
     points, facets, edges = triangles.points, triangles.facets, triangles.facet_edges
@@ -62,7 +62,7 @@ def netgen_mesh(region: PlanarRegion, mesh_size: float, *, time_limit: float | N
     points[tree.nearest(np.asarray(shapely.points(region.starts)))] = region.starts
     parts = {tag: facets[np.isin(edges, part)] for tag, part in region.parts.items()}
     mesh = Mesh(points, triangles.cells, parts)
-    area, wanted = np.sum(mesh.cell_measures()), region.interior_measure()
+    area, wanted = np.sum(mesh.cell_measures()), region.area
     if abs(area - wanted) > _AREA_TOLERANCE * wanted:
         raise JnoValueError(f"netgen filled the area {area:.6g} of {wanted:.6g}. {_difficulty(region)}")
     return mesh

@@ -14,19 +14,9 @@ from jno_plugin_geometry._rings import RingLike, as_tuples, checked_rings
 from jno_plugin_geometry._shape import AbstractShape
 
 
-class AbstractNetgenShape(AbstractShape):
-    """A shape without a structured mesh: what it is follows from its region."""
-
-    def mesh(self) -> Mesh:
-        return self._region.mesh(self.mesh_size)
-
-    def _resized(self, mesh_size: float) -> "AbstractNetgenShape":
-        return dataclasses.replace(self, mesh_size=mesh_size)  # pyright: ignore[reportArgumentType]
-
-
 @final
 @dataclasses.dataclass(frozen=True)
-class Triangle(AbstractNetgenShape):
+class Triangle(AbstractShape[Outline]):
     """The triangle with three `vertices`, either way round.
 
     Tags: `interior`, `boundary`, `outer`, and the edges `edge_0` (from the first vertex to the second), `edge_1`, `edge_2`.
@@ -44,10 +34,16 @@ class Triangle(AbstractNetgenShape):
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         object.__setattr__(self, "_region", Outline.polygon(ring, named={f"edge_{i}": [i] for i in range(3)}))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Triangle":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
-class RegularPolygon(AbstractNetgenShape):
+class RegularPolygon(AbstractShape[Outline]):
     """The polygon with `corners` equal sides on the circle with `center` and `radius`; its first corner is at `angle`.
 
     Tags: `interior`, `boundary`, `outer`, and the edges counter-clockwise from the first corner `edge_0`, `edge_1`, ...
@@ -71,10 +67,16 @@ class RegularPolygon(AbstractNetgenShape):
         named = {f"edge_{i}": [i] for i in range(self.corners)}
         object.__setattr__(self, "_region", Outline.polygon(ring, named=named))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "RegularPolygon":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Ellipse(AbstractNetgenShape):
+class Ellipse(AbstractShape[Outline]):
     """The ellipse with `center` and half axes `radii`, the first of which is turned by `angle` from the x axis.
 
     Tags: `interior`, `boundary`.
@@ -94,10 +96,16 @@ class Ellipse(AbstractNetgenShape):
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         object.__setattr__(self, "_region", Outline.ellipse(self.center, self.radii, self.angle))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Ellipse":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Annulus(AbstractNetgenShape):
+class Annulus(AbstractShape[Outline]):
     """The ring between two circles around `center`.
 
     Tags: `interior`, `boundary`, `outer`, `inner`.
@@ -119,3 +127,9 @@ class Annulus(AbstractNetgenShape):
             )
         outer, inner = (Outline.disk(self.center, r) for r in (self.outer_radius, self.inner_radius))
         object.__setattr__(self, "_region", outer.renamed("outer").combined(inner.renamed("inner"), "difference"))
+
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Annulus":
+        return dataclasses.replace(self, mesh_size=mesh_size)

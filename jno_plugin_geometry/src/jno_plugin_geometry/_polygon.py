@@ -13,7 +13,7 @@ from jno_plugin_geometry._shape import AbstractShape
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Polygon(AbstractShape):
+class Polygon(AbstractShape[Outline]):
     """A polygon with holes, in triangles of about `mesh_size` made by netgen.
 
     - `vertices`: at least three vertices `(x, y)`, either way round, closed or not, without crossings; or a shapely

@@ -51,6 +51,8 @@ def checked_vertices(name: str, value: Any) -> shapely.Polygon:
         vertices = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise JnoTypeError(f"Region {name!r} must be vertices (x, y) or a shapely geometry, got {value!r}.") from error
+    if vertices.ndim == 0:
+        raise JnoTypeError(f"Region {name!r} must be vertices (x, y) or a shapely geometry, got {value!r}.")
     if vertices.ndim != 2 or vertices.shape[1] not in (2, 3):
         raise JnoValueError(f"Region {name!r} needs vertices of shape (n, 2) or (n, 3), got {vertices.shape}.")
     if not np.all(np.isfinite(vertices)):

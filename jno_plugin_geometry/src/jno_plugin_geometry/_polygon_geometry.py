@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from jno_core import (
     AbstractCombinable,
     AbstractEditable,
+    AbstractEnclosure,
     AbstractGeometry,
     AbstractRemeshable,
     Mesh,
@@ -19,10 +20,11 @@ from jno_core import (
     RegionKind,
     SetOperation,
 )
-from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_count
 from jno_plugin_geometry._polygon_arrangement import Segments
 from jno_plugin_geometry._polygon_checks import checked_areas, checked_vertices
+from jno_plugin_geometry._polygon_distance import AbstractPolygonDistance
 from jno_plugin_geometry._polygon_edits import combined, with_boundary_segments, with_region
 from jno_plugin_geometry._polygon_mesh import MeshSizes, polygon_mesh
 from jno_plugin_geometry._polygon_points import PolygonPoints, Sampler, checked_samplers, within
@@ -44,7 +46,14 @@ class EdgeSides:
 
 
 @final
-class PolygonGeometry(AbstractCombinable, AbstractEditable, AbstractRemeshable, AbstractGeometry):
+class PolygonGeometry(
+    AbstractPolygonDistance,
+    AbstractCombinable,
+    AbstractEditable,
+    AbstractRemeshable,
+    AbstractEnclosure,
+    AbstractGeometry,
+):
     """Named polygonal regions of the plane. Immutable: what changes it returns a new one.
 
     - `source`: vertices `(x, y)`, a shapely geometry with an area, or several of them by name. Regions may touch, overlap
@@ -69,7 +78,11 @@ class PolygonGeometry(AbstractCombinable, AbstractEditable, AbstractRemeshable, 
         mesh_size: float | None = None,
         sampler: Sampler | None = None,
         samplers: Mapping[str, Sampler] | None = None,
+        resampling_strategy: Any = None,
+        resampling_strategies: Any = None,
     ) -> None:
+        if resampling_strategy is not None or resampling_strategies is not None:
+            raise JnoNotImplementedError("Resampling strategies come with jno 0.3; leave them out until then.")
         sources = checked_areas(source if isinstance(source, Mapping) else {name: source})
         self._regions = PolygonRegions(sources, shapely.union_all(list(sources.values())))
         names = list(source) if isinstance(source, Mapping) else [name]
@@ -198,6 +211,10 @@ class PolygonGeometry(AbstractCombinable, AbstractEditable, AbstractRemeshable, 
         covers = np.append(arrangement.covers[:, :number], np.zeros((1, number), dtype=bool), axis=0)
         differ = np.any(covers[arrangement.left] != covers[arrangement.right], axis=1)
         return arrangement.segments()[differ | ((arrangement.left < 0) != (arrangement.right < 0))]
+
+    def edges(self, tag: str) -> Segments:
+        """The edges `(e, 2, 2)` of a boundary tag."""
+        return self.sides(tag).edges
 
     def sides(self, tag: str) -> EdgeSides:
         """The edges of a boundary tag and the regions on their two sides; an empty set is the outside."""

@@ -19,7 +19,7 @@ _SIDES = RECTANGLE_SIDES | {"one": (1, 1), "two": (0, 1), "three": (1, 0), "four
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Rectangle(AbstractShape):
+class Rectangle(AbstractShape[Outline]):
     """The rectangle `x_range` times `y_range`, in cells of about `mesh_size`, two triangles each.
 
     The diagonals alternate, so that the mesh has no preferred direction. An axis of length `L` has

@@ -22,7 +22,7 @@ HoleLike: TypeAlias = Mapping[str, Any] | RingLike
 
 @final
 @dataclasses.dataclass(frozen=True)
-class RectangleWithHoles(AbstractShape):
+class RectangleWithHoles(AbstractShape[Outline]):
     """The rectangle from `(0, 0)` to `outer_size` with holes, in triangles of about `mesh_size` made by netgen.
 
     Each hole is either

@@ -3,9 +3,8 @@
 import abc
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
-from typing import Any, Literal, final
+from typing import Any, Generic, Literal, TypeVar, final
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -21,16 +20,23 @@ from jno_core import (
     SetOperation,
 )
 from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
-from jno_plugin_geometry._arguments import checked_count, checked_finite, checked_positive, checked_vector
-from jno_plugin_geometry._regions.outline import Outline
+from jno_plugin_geometry._arguments import checked_count, checked_positive
+from jno_plugin_geometry._moves import AbstractMovable
 from jno_plugin_geometry._regions.region import AbstractRegion
-from jno_plugin_geometry._regions.solid import Solid
 from jno_plugin_geometry._smooth import smooth_distance
 
 Mesher = Literal["netgen", "gmsh"]
+RegionT = TypeVar("RegionT", bound=AbstractRegion)
 
 
-class AbstractShape(AbstractGeometry, AbstractCombinable, AbstractDistance, AbstractRemeshable):
+class AbstractShape(
+    AbstractMovable["Shape"],
+    AbstractGeometry,
+    AbstractCombinable,
+    AbstractDistance,
+    AbstractRemeshable,
+    Generic[RegionT],
+):
     """A closed region of the line, the plane or space, as a value: what is made of it is a new shape.
 
     `a | b`, `a & b`, `a - b`, `a ^ b` combine shapes; boundary parts keep their names, and those of equal names become one
@@ -42,7 +48,7 @@ class AbstractShape(AbstractGeometry, AbstractCombinable, AbstractDistance, Abst
     The mesh of a combined shape has the smaller of the two mesh sizes; `remeshed(h)` sets it.
     """
 
-    _region: AbstractRegion
+    _region: RegionT
     mesh_size: float
 
     @abc.abstractmethod
@@ -50,8 +56,7 @@ class AbstractShape(AbstractGeometry, AbstractCombinable, AbstractDistance, Abst
         """The same shape with another mesh size."""
 
     @property
-    def region(self) -> AbstractRegion:
-        """What is known exactly about the shape, apart from its mesh."""
+    def region(self) -> RegionT:
         return self._region
 
     @property
@@ -100,74 +105,22 @@ class AbstractShape(AbstractGeometry, AbstractCombinable, AbstractDistance, Abst
             return Shape(_symmetric_difference(a, b), min(self.mesh_size, other.mesh_size))
         return Shape(a.combined(b, operation), min(self.mesh_size, other.mesh_size))
 
-    def remeshed(self, mesh_size: float, *, mesher: Mesher | None = None, algorithm: int = 6) -> "AbstractShape":
+    def remeshed(
+        self, mesh_size: float, *, mesher: Mesher | None = None, algorithm: int = 6, **unknown: Any
+    ) -> "AbstractShape":
         """The same shape with a mesh of another size, by its own mesher unless one is named.
 
         `mesher="gmsh"` needs the extra `jno-plugin-geometry[gmsh]`; `algorithm` is gmsh's, for plane meshes.
         """
+        if unknown:
+            raise JnoTypeError(
+                f"Shapes are not meshed with the option {next(iter(unknown))!r}; there are mesher and algorithm."
+            )
         h = checked_positive("mesh_size", mesh_size)
         return self._resized(h) if mesher is None else Shape(self._region, h, mesher, algorithm)
 
-    def translate(self, *offset: float) -> "Shape":
-        """Moved by an offset, `translate(dx, dy)` or `translate((dx, dy))`."""
-        given = offset[0] if len(offset) == 1 and np.ndim(offset[0]) == 1 else offset
-        return self._moved(np.eye(self.dimension), checked_vector("offset", given, self.dimension))
-
-    def rotate(self, angle: float, axis: Any = (0.0, 0.0, 1.0), center: Any = None) -> "Shape":
-        """Turned by `angle` in radians, counter-clockwise, about `center` (the origin); in space about a direction `axis`."""
-        if self.dimension == 1:
-            raise JnoValueError("A shape on the line cannot be rotated; mirror it.")
-        angle = checked_finite("angle", angle)
-        matrix = _rotation(angle, checked_vector("axis", axis, 3))
-        return self._about(matrix[: self.dimension, : self.dimension], center)
-
-    def scale(self, factor: Any, center: Any = None) -> "Shape":
-        """Stretched by a factor, or in the plane by one for each axis, with `center` (the origin) fixed."""
-        factors = np.full(self.dimension, factor) if np.ndim(factor) == 0 else factor
-        factors = checked_vector("factor", factors, self.dimension)
-        if np.any(factors <= 0):
-            raise JnoValueError(f"factor must be positive, got {factor!r}; mirror(...) reflects.")
-        return self._about(np.diag(factors), center)
-
-    def mirror(self, normal: Any, center: Any = None) -> "Shape":
-        """Reflected in the line or plane through `center` (the origin) with the given `normal`."""
-        direction = checked_vector("normal", np.atleast_1d(normal), self.dimension)
-        if not np.any(direction):
-            raise JnoValueError("normal must not be zero.")
-        direction = direction / np.linalg.norm(direction)
-        return self._about(np.eye(self.dimension) - 2 * np.outer(direction, direction), center)
-
-    def extrude(self, height: float, bottom: float = 0.0) -> "Shape":
-        """Swept along z from `bottom` to `bottom + height`; new parts `bottom`, `top` and `side`."""
-        lower = checked_finite("bottom", bottom)
-        upper = lower + checked_positive("height", height)
-        return Shape(Solid.extrusion(self._plane("extruded"), (lower, upper)), self.mesh_size)
-
-    def revolve(self, angle: float = 2 * math.pi) -> "Shape":
-        """Swept around the z axis; x becomes the distance from the axis, y becomes z. Parts `start`, `end` unless full."""
-        return Shape(Solid.revolution(self._plane("revolved"), checked_positive("angle", angle)), self.mesh_size)
-
-    def named(self, name: str) -> "Shape":
-        """The same shape, whose boundary is the one part `name`."""
-        if not isinstance(name, str) or not name or name in ("interior", "boundary", "initial"):
-            raise JnoValueError(
-                f"A part needs a name of its own, other than interior, boundary and initial; got {name!r}."
-            )
-        return Shape(self._region.renamed(name), self.mesh_size)
-
-    def _plane(self, what: str) -> Outline:
-        if not isinstance(self._region, Outline):
-            raise JnoValueError(f"Only shapes in the plane can be {what}; this one is {self.dimension}-D.")
-        return self._region
-
-    def _about(self, matrix: Float[np.ndarray, "d d"], center: Any) -> "Shape":
-        fixed = checked_vector(
-            "center", np.zeros(self.dimension) if center is None else np.atleast_1d(center), self.dimension
-        )
-        return self._moved(matrix, fixed - matrix @ fixed)
-
-    def _moved(self, matrix: Float[np.ndarray, "d d"], offset: Float[np.ndarray, " d"]) -> "Shape":
-        return Shape(self._region.moved(matrix, offset), self.mesh_size)
+    def _made(self, region: AbstractRegion) -> "Shape":
+        return Shape(region, self.mesh_size)
 
     def _kind(self, tag: str) -> RegionKind:
         tags = self.tags()
@@ -184,7 +137,7 @@ class AbstractShape(AbstractGeometry, AbstractCombinable, AbstractDistance, Abst
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class Shape(AbstractShape):
+class Shape(AbstractShape[AbstractRegion]):
     """What operations make of shapes: a region, meshed by netgen or gmsh with edges of about `mesh_size`."""
 
     _region: AbstractRegion
@@ -225,13 +178,3 @@ def _symmetric_difference(a: AbstractRegion, b: AbstractRegion) -> AbstractRegio
     if not left:
         raise JnoValueError("Nothing is left of the symmetric difference: the shapes are the same.")
     return left[0] if len(left) == 1 else left[0].combined(left[1], "union")
-
-
-def _rotation(angle: float, axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """By Rodrigues' formula."""
-    length = np.linalg.norm(axis)
-    if length == 0:
-        raise JnoValueError("axis must not be zero.")
-    x, y, z = axis / length
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross

@@ -6,9 +6,9 @@ from typing import final
 
 import numpy as np
 
+from jno_core import Mesh
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_positive, checked_range, checked_vector
-from jno_plugin_geometry._plane_shapes import AbstractNetgenShape
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.solid import Solid
 from jno_plugin_geometry._shape import AbstractShape
@@ -20,7 +20,7 @@ _IDENTITY = np.eye(3)
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Ball(AbstractNetgenShape):
+class Ball(AbstractShape[Solid]):
     """The ball with `center` and `radius`.
 
     Tags: `interior`, `boundary`.
@@ -33,15 +33,21 @@ class Ball(AbstractNetgenShape):
 
     def __post_init__(self) -> None:
         center = checked_vector("center", self.center, 3)
-        object.__setattr__(self, "center", tuple(center.tolist()))
+        object.__setattr__(self, "center", tuple(map(float, center)))
         for name in ("radius", "mesh_size"):
             object.__setattr__(self, name, checked_positive(name, getattr(self, name)))
-        object.__setattr__(self, "_region", Solid.ball(center, self.radius))
+        object.__setattr__(self, "_region", Solid.ball(self.center, self.radius))
+
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Ball":
+        return dataclasses.replace(self, mesh_size=mesh_size)
 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Cylinder(AbstractNetgenShape):
+class Cylinder(AbstractShape[Solid]):
     """The cylinder around the z axis through `center`, the middle of its bottom.
 
     Tags: `interior`, `boundary`, `bottom`, `top`, `side`.
@@ -60,10 +66,16 @@ class Cylinder(AbstractNetgenShape):
             object.__setattr__(self, name, checked_positive(name, getattr(self, name)))
         object.__setattr__(self, "_region", Solid.extrusion(Outline.disk((x, y), self.radius), (z, z + self.height)))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Cylinder":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Cone(AbstractNetgenShape):
+class Cone(AbstractShape[Solid]):
     """The cone around the z axis through `center`, the middle of its bottom; cut off where its radius is `top_radius`.
 
     Tags: `interior`, `boundary`, `bottom`, `side`, and `top` unless `top_radius` is 0.
@@ -78,7 +90,7 @@ class Cone(AbstractNetgenShape):
 
     def __post_init__(self) -> None:
         center = checked_vector("center", self.center, 3)
-        object.__setattr__(self, "center", tuple(center.tolist()))
+        object.__setattr__(self, "center", tuple(map(float, center)))
         for name in ("radius", "height", "mesh_size"):
             object.__setattr__(self, name, checked_positive(name, getattr(self, name)))
         if self.top_radius != 0:
@@ -92,10 +104,16 @@ class Cone(AbstractNetgenShape):
         solid = Solid.revolution(dataclasses.replace(outline, parts=parts))
         object.__setattr__(self, "_region", solid.moved(_IDENTITY, center))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Cone":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Torus(AbstractNetgenShape):
+class Torus(AbstractShape[Solid]):
     """The torus around the z axis through `center`: a tube of radius `minor_radius` whose middle is a circle of `major_radius`.
 
     Tags: `interior`, `boundary`.
@@ -109,7 +127,7 @@ class Torus(AbstractNetgenShape):
 
     def __post_init__(self) -> None:
         center = checked_vector("center", self.center, 3)
-        object.__setattr__(self, "center", tuple(center.tolist()))
+        object.__setattr__(self, "center", tuple(map(float, center)))
         for name in ("major_radius", "minor_radius", "mesh_size"):
             object.__setattr__(self, name, checked_positive(name, getattr(self, name)))
         if not self.minor_radius < self.major_radius:
@@ -119,16 +137,22 @@ class Torus(AbstractNetgenShape):
         tube = Solid.revolution(Outline.disk((self.major_radius, 0.0), self.minor_radius), 2 * math.pi)
         object.__setattr__(self, "_region", tube.moved(_IDENTITY, center))
 
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Torus":
+        return dataclasses.replace(self, mesh_size=mesh_size)
+
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class Prism(AbstractNetgenShape):
+class Prism(AbstractShape[Solid]):
     """A plane shape swept along z through `z_range`.
 
     Tags: `interior`, `boundary`, `bottom`, `top`, `side`, and the parts of the plane shape's boundary.
     """
 
-    base: AbstractShape
+    base: AbstractShape[Outline]
     z_range: tuple[float, float] = (0.0, 1.0)
     mesh_size: float = 0.25
     _region: Solid = dataclasses.field(init=False, repr=False, compare=False)
@@ -139,3 +163,9 @@ class Prism(AbstractNetgenShape):
         object.__setattr__(self, "z_range", checked_range("z_range", self.z_range))
         object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         object.__setattr__(self, "_region", Solid.extrusion(self.base.region, self.z_range))
+
+    def mesh(self) -> Mesh:
+        return self._region.mesh(self.mesh_size)
+
+    def _resized(self, mesh_size: float) -> "Prism":
+        return dataclasses.replace(self, mesh_size=mesh_size)

@@ -4,6 +4,7 @@ from jno_core._interfaces.capabilities import (
     AbstractCombinable as AbstractCombinable,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
+    AbstractEnclosure as AbstractEnclosure,
     AbstractMeshFile as AbstractMeshFile,
     AbstractRemeshable as AbstractRemeshable,
     SetOperation as SetOperation,

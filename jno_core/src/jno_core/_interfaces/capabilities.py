@@ -2,7 +2,7 @@
 
 import abc
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -83,6 +83,23 @@ class AbstractDistance(abc.ABC):
         everywhere. Repeated calls give equal functions, so that expressions made from it are recognised as the same.
 
         Raises `JnoKeyError` for an unknown tag and `PluginCapabilityError` for a part that it cannot be made for.
+        """
+
+
+class AbstractEnclosure(abc.ABC):
+    """Geometries of several regions between which radiation is exchanged."""
+
+    @abc.abstractmethod
+    def boundary_edges(self) -> Float[np.ndarray, "e d d"]:
+        """All edges (2-D) or triangles (3-D) that block a ray, those between regions too."""
+
+    @abc.abstractmethod
+    def turned_into(
+        self, points: Float[np.ndarray, "n d"], normals: Float[np.ndarray, "n d"], medium: Sequence[str] | None = None
+    ) -> Float[np.ndarray, "n d"]:
+        """Normals at boundary points, turned where needed to point into the regions of a medium.
+
+        By default the medium is the regions called gas or air, else all of the geometry.
         """
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jno_core.errors import JnoValueError
 
@@ -135,10 +135,15 @@ class Mesh:
         return np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
 
     def facet_normals(self, tag: str) -> Float[np.ndarray, "f d"]:
-        """Outward unit normals of a tag's facets, away from the cell behind each; exact on straight edges."""
+        """Outward unit normals of a tag's facets, away from the cell behind each; exact on straight edges.
+
+        Facets between two cells, which an interface has, keep the direction of their nodes: the normal is to the right of an
+        edge, and the way of a right-handed screw that turns with the nodes of a triangle.
+        """
         facets = self._facets_of(tag)
         corners = self.points[facets]
-        behind = self.points[self._opposite_nodes(facets)]
+        opposite, between = self._opposite_nodes(facets)
+        behind = self.points[opposite]
         if self.dimension == 1:
             normals = np.ones((len(facets), 1))
         elif self.dimension == 2:
@@ -148,7 +153,7 @@ class Mesh:
             normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
         outward = np.sum(normals * (corners[:, 0] - behind), axis=1, keepdims=True) > 0
-        return np.where(outward, normals, -normals)
+        return np.where(outward | between[:, None], normals, -normals)
 
     def node_normals(self, tag: str) -> Float[np.ndarray, "k d"]:
         """Outward unit normals at `nodes(tag)`: the measure-weighted mean over the tag's own facets at the node.
@@ -163,8 +168,8 @@ class Mesh:
         normals = total[self.nodes(tag)]
         return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
-    def _opposite_nodes(self, facets: Int[np.ndarray, "f d"]) -> Int[np.ndarray, " f"]:
-        """For each facet the node of its cell that is not on it."""
+    def _opposite_nodes(self, facets: Int[np.ndarray, "f d"]) -> tuple[Int[np.ndarray, " f"], Bool[np.ndarray, " f"]]:
+        """For each facet the node of a cell behind it that is not on it, and whether it lies between two cells."""
         on_tag = np.zeros(len(self.points), dtype=bool)
         on_tag[facets] = True
         sides, opposite = [], []
@@ -183,7 +188,7 @@ class Mesh:
         if np.any(found < 0):
             facet = facets[np.argmin(found)]
             raise JnoValueError(f"The boundary facet with the nodes {facet.tolist()} is not the side of any cell.")
-        return found
+        return found, np.bincount(of_sides, minlength=len(rows))[of_facets] > 1
 
 
 def _check_indices(what: str, index: Int[np.ndarray, "..."], n: int) -> None:

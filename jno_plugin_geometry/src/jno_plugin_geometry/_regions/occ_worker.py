@@ -72,7 +72,7 @@ def _generate(task: dict) -> dict[str, np.ndarray]:
     for sectors in _SECTORS:
         try:
             shape = _shape(task, sectors)
-            # In threads small meshes take a hundred times longer, and large ones hardly less.
+            # Threads slow small meshes down, and speed large ones up by a third at most.
             mesh = occ.OCCGeometry(shape).GenerateMesh(maxh=task["mesh_size"], parallel_meshing=False)
         except (RuntimeError, NgException) as error:
             failures.append(f"{error}".strip().splitlines()[-1])

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -66,6 +66,7 @@ def _function(tree: Tree, leaves: "list[_LeafFunctions]") -> Values:
     return both(first, second if operation == "intersection" else -second)
 
 
+@final
 class _LeafFunctions:
     """The faces of one leaf as functions of some points."""
 

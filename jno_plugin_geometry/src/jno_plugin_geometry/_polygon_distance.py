@@ -1,0 +1,48 @@
+"""Distances to the edges of polygons."""
+
+import abc
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import shapely
+from jaxtyping import Array, Float
+
+from jno_core import AbstractDistance
+from jno_plugin_geometry._polygon_arrangement import Segments
+from jno_plugin_geometry._regions.curves import Segment
+from jno_plugin_geometry._smooth import distance_to_pieces
+
+
+class AbstractPolygonDistance(AbstractDistance):
+    """What distances need: the polygon, and the edges of a tag."""
+
+    @property
+    @abc.abstractmethod
+    def active(self) -> Any:
+        """All of the geometry as one shapely geometry."""
+
+    @abc.abstractmethod
+    def edges(self, tag: str) -> Segments:
+        """The edges `(e, 2, 2)` of a boundary tag."""
+
+    def bounds(self) -> Float[np.ndarray, "2 2"]:
+        return np.array(self.active.bounds).reshape(2, 2)
+
+    def signed_distance(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
+        """Exact."""
+        area = self.active
+        shapely.prepare(area)
+        distance = shapely.distance(area.boundary, shapely.points(np.asarray(points, np.float64)))
+        return np.where(shapely.intersects_xy(area, *np.asarray(points).T), -distance, distance)
+
+    def smooth_distance(self, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
+        return _smooth(self, tag)
+
+
+# Functions are compared by identity, so that the same part must give the same one.
+@functools.lru_cache(maxsize=64)
+def _smooth(geometry: AbstractPolygonDistance, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
+    pieces = [Segment(start, end) for start, end in geometry.edges(tag)]
+    return distance_to_pieces(pieces, float(np.max(np.ptp(geometry.bounds(), axis=0))), tag)
