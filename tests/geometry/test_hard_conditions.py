@@ -66,9 +66,13 @@ def test_zero_on_every_part_and_positive_inside(name, double):
     inside = shape.sample("interior", 3000, np.random.default_rng(1)).points
     far = inside[shape.signed_distance(inside) < -0.02 * size]
     for tag in ["boundary", *(t for t, kind in shape.tags().items() if kind == "boundary" and t != "boundary")]:
-        distance = jax.jit(shape.smooth_distance(tag))
-        assert jnp.max(distance(drawn(shape, tag, 1000, dtype))) < (1e-12 if double else 1e-6) * size
-        assert jnp.min(distance(jnp.asarray(far, dtype))) > 1e-3 * size
+        on, off = drawn(shape, tag, 1000, dtype), jnp.asarray(far, dtype)
+        distance, bubble = jax.jit(shape.smooth_distance(tag)), jax.jit(shape.bubble(tag))
+        assert jnp.max(distance(on)) < (1e-12 if double else 1e-6) * size
+        assert jnp.min(distance(off)) > 1e-3 * size
+        assert jnp.max(bubble(on)) < (1e-12 if double else 5e-6)
+        assert jnp.min(bubble(off)) > 1e-4
+        assert jnp.max(bubble(off)) < 1.1
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -93,6 +97,19 @@ def test_the_normal_derivative_is_one_and_gradients_are_finite(name):
                 continue  # Second derivatives of many faces take long to compile.
             hessian = jax.vmap(jax.hessian(lambda p: distance(p[None])[0]))(jnp.asarray(points[:20]))
             assert jnp.all(jnp.isfinite(hessian))
+
+
+def test_bubbles_are_smooth_at_convex_corners():
+    """The Laplacian of a distance grows as 1 / r towards the corner; that of a bubble stays bounded."""
+    with jax.enable_x64(True):
+        corner = jnp.array([[1e-2, 1e-2], [1e-3, 1e-3], [1e-4, 1e-4]])
+
+        def laplacian(f):
+            return jax.vmap(lambda p: jnp.trace(jax.hessian(lambda q: f(q[None])[0])(p)))(corner)
+
+        square = Rectangle()
+        assert jnp.max(jnp.abs(laplacian(square.bubble("boundary")))) < 10
+        assert jnp.max(jnp.abs(laplacian(square.smooth_distance("boundary")))) > 1000
 
 
 def test_a_part_is_zero_there_only():

@@ -30,6 +30,7 @@ class Example(NamedTuple):
 EXAMPLES = [
     Example("poisson_1d.py", {"epochs": 1500}, 3e-3, 0.1),
     Example("poisson_2d_plate.py", {"epochs": 1000}, 2e-2, 0.1),
+    Example("poisson_hard_boundary.py", {"epochs": 4000}, 1e-3, 0.01),
     Example("burgers.py", {"epochs": 2000}, 4e-2, 0.1),
     Example("heat_finite_differences.py", {"kind": "differences", "epochs": 3000}, 1e-2, 0.1),
     Example("heat_finite_differences.py", {"kind": "mixed", "epochs": 3000}, 1e-2, 0.1),

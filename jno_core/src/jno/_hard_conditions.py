@@ -1,7 +1,8 @@
 """Ansatz functions that satisfy boundary conditions by construction.
 
-With a function φ that is zero on a part of the boundary and has the normal derivative 1 there, `g + φ net` takes the values
-`g` whatever the network is; similar forms fix normal derivatives. The geometry gives φ (`AbstractDistance`).
+With a function b that is zero on a part of the boundary, `g + b net` takes the values `g` whatever the network is; with a
+function φ that has the normal derivative 1 there too, similar forms fix normal derivatives. The geometry gives both
+(`AbstractDistance`). The first is smoother: at a convex corner φ has unbounded second derivatives.
 
 Source: N. Sukumar and A. Srivastava, Exact imposition of boundary conditions with distance functions in physics-informed deep
 neural networks, Computer Methods in Applied Mechanics and Engineering 389 (2022) 114333.
@@ -22,14 +23,15 @@ from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
 
 
 def hard_dirichlet(net: Any, g: Any = 0.0, where: Any = "boundary") -> Placeholder:
-    """`g + φ net`: an expression that is `g` on a part of the boundary, exactly, and any function elsewhere.
+    """`g + b net`: an expression that is `g` on a part of the boundary, exactly, and any function elsewhere.
 
         u = jno.fn.hard_dirichlet(net(x, y), 0.0)
         u = jno.fn.hard_dirichlet(net(x, y), {"left": 1.0, "right": jno.np.sin(y)})
 
     - `net`: an expression `(N, C)` of the coordinates of one point set.
     - `g`: a number or an expression that is defined in the whole region; or a mapping of boundary tags to such, which are
-      then interpolated between the parts with the weights `φ_i^-2` (where parts meet, their values should agree).
+      then interpolated between the parts with the weights `φ_i^-2` of the distances to them; where parts meet, their values
+      should agree.
     - `where`: the boundary tag or tags, or a geometry whose whole boundary is meant. By default all of the boundary of the
       domain. Not with a mapping.
 
@@ -47,8 +49,8 @@ def hard_dirichlet(net: Any, g: Any = 0.0, where: Any = "boundary") -> Placehold
         values: Any = 0.0
         for weight, value in zip(share, g.values(), strict=True):
             values = values + weight * value
-        return values + _call(_Joined(tuple(d for (d,) in distances)), points, "distance") * net
-    return g + distance(points, where) * net
+        return values + _vanishing(points, list(g)) * net
+    return g + _vanishing(points, where) * net
 
 
 def hard_neumann(net: Any, h: Any = 0.0, where: Any = "boundary") -> Placeholder:
@@ -86,14 +88,27 @@ def periodic(x: Any, period: float, harmonics: int = 1) -> Placeholder:
     return concat([f(angle) for angle in angles for f in (cos, sin)])
 
 
+def _vanishing(points: Collocation, where: Any) -> Placeholder:
+    """Zero on some parts of the boundary, `(N, 1)`."""
+    product: Any = 1.0
+    for geometry, tag in _parts(points, where):
+        product = product * _call(_Joined((geometry.bubble(tag),)), points, "bubble")
+    return product
+
+
 def distance(points: Collocation, where: Any) -> Placeholder:
     """The function φ of a part of the boundary at the points of a point set, `(N, 1)`."""
     return _call(_Joined(_distances(points, where)), points, "distance")
 
 
 def _distances(points: Collocation, where: Any) -> tuple[Callable[..., Any], ...]:
+    return tuple(geometry.smooth_distance(tag) for geometry, tag in _parts(points, where))
+
+
+def _parts(points: Collocation, where: Any) -> list[tuple[AbstractDistance, str]]:
+    """The geometry and the tags that `where` means."""
     if isinstance(where, AbstractDistance):
-        return (where.smooth_distance("boundary"),)
+        return [(where, "boundary")]
     tags = [where] if isinstance(where, str) else where
     if not isinstance(tags, Sequence) or not tags or not all(isinstance(tag, str) for tag in tags):
         raise JnoTypeError(f"where takes a boundary tag, several tags or a geometry, got {where!r}.")
@@ -103,7 +118,7 @@ def _distances(points: Collocation, where: Any) -> tuple[Callable[..., Any], ...
         raise PluginCapabilityError(
             f"{name} does not know distances to its boundary, which a hard condition needs. Pass a shape: where=shape."
         )
-    return tuple(geometry.smooth_distance(tag) for tag in tags)
+    return [(geometry, tag) for tag in tags]
 
 
 def _points_of(net: Any) -> Collocation:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from jno_core import AbstractDistance
 from jno_plugin_geometry._polygon_arrangement import Segments
 from jno_plugin_geometry._regions.curves import Segment
-from jno_plugin_geometry._smooth import distance_to_pieces
+from jno_plugin_geometry._smooth import bubble_of_pieces, distance_to_pieces
 
 
 class AbstractPolygonDistance(AbstractDistance):
@@ -40,9 +40,25 @@ class AbstractPolygonDistance(AbstractDistance):
     def smooth_distance(self, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
         return _smooth(self, tag)
 
+    def bubble(self, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
+        return _bubble(self, tag)
+
+    def _pieces(self, tag: str) -> tuple[list[Segment], float]:
+        """The edges of a tag, and the size of the region."""
+        return [Segment(start, end) for start, end in self.edges(tag)], float(np.max(np.ptp(self.bounds(), axis=0)))
+
 
 # Functions are compared by identity, so that the same part must give the same one.
 @functools.lru_cache(maxsize=64)
 def _smooth(geometry: AbstractPolygonDistance, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
-    pieces = [Segment(start, end) for start, end in geometry.edges(tag)]
-    return distance_to_pieces(pieces, float(np.max(np.ptp(geometry.bounds(), axis=0))), tag)
+    return distance_to_pieces(*geometry._pieces(tag), tag)
+
+
+@functools.lru_cache(maxsize=64)
+def _bubble(geometry: AbstractPolygonDistance, tag: str) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
+    pieces, size = geometry._pieces(tag)
+    corners = shapely.get_coordinates(shapely.constrained_delaunay_triangles(geometry.active)).reshape(-1, 4, 2)[:, :3]
+    # Points of each triangle, close to its corners too.
+    weights = np.random.default_rng(0).dirichlet(np.full(3, 0.5), (64, 1))
+    inside = np.einsum("pok,tkd->ptd", weights, corners).reshape(-1, 2)
+    return bubble_of_pieces(pieces, inside, size, tag)

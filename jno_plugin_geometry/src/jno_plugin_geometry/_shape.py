@@ -23,7 +23,7 @@ from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_count, checked_positive
 from jno_plugin_geometry._moves import AbstractMovable
 from jno_plugin_geometry._regions.region import AbstractRegion
-from jno_plugin_geometry._smooth import smooth_distance
+from jno_plugin_geometry._smooth import bubble, smooth_distance
 
 Mesher = Literal["netgen", "gmsh"]
 RegionT = TypeVar("RegionT", bound=AbstractRegion)
@@ -91,9 +91,10 @@ class AbstractShape(
         return self._region.signed_distance(self._checked(points))
 
     def smooth_distance(self, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
-        if self._kind(tag) == "interior":
-            raise JnoKeyError(f"{tag!r} is no part of the boundary; there are {list(self._region.boundary_tags())}.")
-        return smooth_distance(self._region, tag)
+        return smooth_distance(self._region, self._boundary(tag))
+
+    def bubble(self, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
+        return bubble(self._region, self._boundary(tag))
 
     def combined(self, operation: SetOperation, other: Any) -> "Shape":
         if not isinstance(other, AbstractShape) or other.dimension != self.dimension:
@@ -127,6 +128,11 @@ class AbstractShape(
         if tag not in tags:
             raise JnoKeyError(f"{type(self).__name__} has no tag {tag!r}; it has {list(tags)}.")
         return tags[tag]
+
+    def _boundary(self, tag: str) -> str:
+        if self._kind(tag) == "interior":
+            raise JnoKeyError(f"{tag!r} is no part of the boundary; there are {list(self._region.boundary_tags())}.")
+        return tag
 
     def _checked(self, points: Any) -> Float[np.ndarray, "n d"]:
         points = np.asarray(points, dtype=np.float64)

@@ -85,6 +85,14 @@ class AbstractDistance(abc.ABC):
         Raises `JnoKeyError` for an unknown tag and `PluginCapabilityError` for a part that it cannot be made for.
         """
 
+    @abc.abstractmethod
+    def bubble(self, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
+        """A function in JAX that is zero exactly on a part of the boundary, and positive, at most about 1, in the region.
+
+        As smooth as can be, where parts meet too: a distance has unbounded second derivatives at corners, this has none at
+        convex ones. Otherwise as `smooth_distance`.
+        """
+
 
 class AbstractEnclosure(abc.ABC):
     """Geometries of several regions between which radiation is exchanged."""

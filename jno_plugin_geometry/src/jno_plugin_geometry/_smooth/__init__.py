@@ -6,6 +6,8 @@ physics-informed deep neural networks, Computer Methods in Applied Mechanics and
 """
 
 from jno_plugin_geometry._smooth.distance import (
+    bubble as bubble,
+    bubble_of_pieces as bubble_of_pieces,
     distance_to_pieces as distance_to_pieces,
     smooth_distance as smooth_distance,
 )

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -11,9 +12,15 @@ from jno_plugin_geometry._regions.intervals import Intervals
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.region import AbstractRegion
 from jno_plugin_geometry._regions.solid import Solid
-from jno_plugin_geometry._smooth.joining import Face, joined
+from jno_plugin_geometry._smooth.joining import Face, joined, multiplied
 from jno_plugin_geometry._smooth.plane import Piece, faces_of_pieces
 from jno_plugin_geometry._smooth.space import faces_of_solid
+
+# Points of the interior that tell which surfaces enter the region, and how large functions become.
+_PROBES = 4096
+_MOST_FACTORS = 8
+# Where a factor bends towards 1, in radii of the largest ball in the region: by trial of networks on plates with holes.
+_WIDTH = 4.0
 
 
 # Functions are compared by identity, so that the same part must give the same one.
@@ -27,6 +34,40 @@ def smooth_distance(region: AbstractRegion, tag: str) -> Callable[[Float[Array, 
 
     distance.__name__ = f"distance_to_{tag}"
     return distance
+
+
+@functools.lru_cache(maxsize=256)
+def bubble(region: AbstractRegion, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
+    """See `AbstractDistance.bubble`."""
+    inside = region.sample_interior(_PROBES, np.random.default_rng(0))
+    size = float(np.max(np.ptp(region.bounds(), axis=0)))
+    return _bubble(lambda points: _faces(region, tag, points), inside, size, tag)
+
+
+def bubble_of_pieces(
+    pieces: Sequence[Piece], inside: Float[np.ndarray, "p 2"], size: float, name: str
+) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
+    """The same for pieces of a boundary in the plane; `inside` are points of the region."""
+    return _bubble(lambda points: faces_of_pieces(pieces, points), inside, size, name)
+
+
+def _bubble(
+    faces: Callable[[Float[Array, "n d"]], list[Face]], inside: Float[np.ndarray, "p d"], size: float, name: str
+) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
+    probes = jnp.asarray(inside)
+    known = faces(probes)
+    plain = [bool(jnp.all(face.f > 0) | jnp.all(face.f < 0)) for face in known]
+    if sum(plain) > _MOST_FACTORS:
+        # A product of many factors is tiny nearly everywhere.
+        plain = [False] * len(known)
+    width = _WIDTH * float(jnp.max(joined(known, size)))
+    largest = float(jnp.max(multiplied(known, plain, width, size)))
+
+    def function(points: Float[Array, "n d"]) -> Float[Array, " n"]:
+        return multiplied(faces(points), plain, width, size) / largest
+
+    function.__name__ = f"bubble_of_{name}"
+    return function
 
 
 def distance_to_pieces(
