@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what a bare Debian or Ubuntu machine lacks, inside the project folder: uv in .uv/, everything else in .venv/.
 # It says what it does on the standard error stream and nothing when there is nothing to do. System packages are installed
-# only where Python can make no environment and has no pip, and only as root.
+# only as root: what makes Python environments where it is missing, and the libraries of gmsh, without which its tests are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,6 +52,26 @@ install_uv() {
   fi
 }
 
+# gmsh loads these libraries, and they are no Python packages. Without them everything but gmsh works.
+install_gmsh_libraries() {
+  .venv/bin/python - <<'PYTHON' 2>/dev/null && return
+import ctypes
+
+for name in ("GLU.so.1", "GL.so.1", "Xcursor.so.1", "Xft.so.2", "Xinerama.so.1", "gomp.so.1"):
+    ctypes.CDLL(f"lib{name}")
+PYTHON
+  local packages="libglu1-mesa libgl1 libxcursor1 libxft2 libxinerama1 libgomp1"
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say "libraries of gmsh are missing; its tests are skipped. As root: apt-get install -y $packages"
+    return
+  fi
+  say "installing the libraries of gmsh with apt"
+  # shellcheck disable=SC2086
+  if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >&2; then
+    say "that failed; the tests of gmsh are skipped. As root: apt-get install -y $packages"
+  fi
+}
+
 # Another project's active environment or settings must not decide where this one goes.
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
@@ -73,5 +93,6 @@ else
   say "installing jno and its tools into .venv/ (a few minutes the first time)"
 fi
 "$uv" sync --quiet --frozen --all-packages --all-groups --python "$python"
+install_gmsh_libraries
 # uv compiles no editable source; without this the first import of every module would pay for it.
 .venv/bin/python -m compileall -q jno_core/src jno_plugin_*/src plugins/*/src

@@ -11,6 +11,7 @@ import pytest
 import jno
 from jno_core import Mesh
 from jno_core._domain.quality import MeshQuality, radius_ratios
+from jno_core._registry import registry
 from jno_core.errors import JnoImportError, JnoTypeError, JnoValueError
 
 
@@ -309,6 +310,19 @@ class TestExport:
         assert [file.name for file in tmp_path.iterdir()] == ["a.msh"]
         assert path.read_text() == "before"
         assert jno.domain(halves().export(path)).tags == halves().tags
+
+    def test_a_writer_that_fails_half_way_leaves_nothing(self, tmp_path, monkeypatch):
+        def fail(path, mesh, fields):
+            path.write_text("half")
+            raise OSError("the disk is full")
+
+        monkeypatch.setattr(registry.get("geometry", "file"), "write", staticmethod(fail))
+        path = tmp_path / "a.msh"
+        path.write_text("before")
+        with pytest.raises(OSError, match="full"):
+            halves().export(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["a.msh"]
+        assert path.read_text() == "before"
 
     def test_what_cannot_be_exported(self, tmp_path):
         domain = jno.domain.rect(mesh_size=0.5)

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from jno_core.errors import JnoImportError, JnoTypeError, JnoValueError
-from jno_plugin_geometry import _gmsh
+import jno
+from jno_core.errors import JnoImportError, JnoTypeError, JnoValueError, PluginCapabilityError
+from jno_plugin_geometry import Ball, Disk, Rectangle, _gmsh
 from jno_plugin_geometry._gmsh import gmsh_mesh
 from jno_plugin_geometry._gmsh_worker import MISSING
 from jno_plugin_geometry._regions.outline import Outline
@@ -132,3 +133,20 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(JnoImportError, match=r"libGLU.*\n.*jno-plugin-geometry\[gmsh\].*\n.*\n.*libglu1-mesa libgl1"):
         made(SQUARE, 0.5)
+
+
+def test_a_shape_by_gmsh():
+    plate = Rectangle((0, 2), (0, 1)) - Disk((1, 0.5), 0.2).named("hole")
+    domain = jno.domain(plate).build_mesh(0.1, mesher="gmsh", algorithm=5)
+    assert {"left", "hole"} <= set(domain.mesh.facets)
+    assert abs(domain.mesh.cell_measures().sum() - plate.measure("interior")) < 5e-3
+    np.testing.assert_allclose(np.linalg.norm(domain.mesh.points[domain.mesh.nodes("hole")] - [1, 0.5], axis=1), 0.2)
+
+
+def test_what_gmsh_does_not_mesh():
+    with pytest.raises(PluginCapabilityError, match="plane shapes"):
+        Ball().remeshed(0.5, mesher="gmsh").mesh()
+    with pytest.raises(JnoValueError, match="'netgen' or 'gmsh'"):
+        Disk().remeshed(0.1, mesher="triangle")
+    with pytest.raises(JnoTypeError, match="'smoothing'"):
+        Disk().remeshed(0.1, smoothing=3)

@@ -76,7 +76,7 @@ $Elements
 1 1 2 1 1 1 2
 2 1 2 5 2 3 4
 3 2 2 2 1 1 2 3
-4 2 2 2 1 4 3 1
+4 2 2 5 1 4 3 1
 5 15 2 0 1 1
 $EndElements
 """
@@ -162,12 +162,19 @@ def test_gmsh_41(tmp_path):
     assert file.measure("outer side") == 3.0
 
 
+def test_gmsh_41_with_cells_in_no_group(tmp_path):
+    (tmp_path / "a.msh").write_text(GMSH_41.replace("1 0 0 0 1 1 0 1 3 0", "1 0 0 0 1 1 0 0 0"))
+    with pytest.raises(JnoValueError, match=r"a\.msh.*Mesh\.SaveAll = 0"):
+        MeshFile(tmp_path / "a.msh")
+
+
 def test_gmsh_22_with_groups_that_have_no_name_and_cells_that_turn_right(tmp_path):
     (tmp_path / "a.msh").write_text(GMSH_22)
     mesh = MeshFile(tmp_path / "a.msh").mesh()
     assert set(mesh.facets) == {"boundary", "low", "group_5"}
     np.testing.assert_array_equal(mesh.facets["group_5"], [[2, 3]])
-    np.testing.assert_array_equal(mesh.regions["left half"], [0, 1])
+    np.testing.assert_array_equal(mesh.regions["left half"], [0])
+    np.testing.assert_array_equal(mesh.regions["region_5"], [1])
     np.testing.assert_allclose(mesh.cell_measures(), 0.5)
 
 

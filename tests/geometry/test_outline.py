@@ -356,3 +356,11 @@ def test_mesh_of_a_hole_that_touches_from_inside():
 def test_every_arc_has_at_least_eight_chords_to_a_turn():
     mesh = Outline.disk((0, 0), 1.0).mesh(5.0)
     assert len(mesh.facets["boundary"]) >= 8
+
+
+def test_other_parts_of_the_same_region():
+    square = Outline.polygon([(0, 0), (2, 0), (2, 1), (0, 1)], named={"old": [3]})
+    found = square.with_parts({"floor": [0], "sides": np.array([1, 3]), "boundary": [2]})
+    assert found.boundary_tags() == ("boundary", "floor", "sides")
+    assert [found.boundary_measure(tag) for tag in found.boundary_tags()] == [6.0, 2.0, 2.0]
+    assert square.boundary_tags() == ("boundary", "outer", "old")

@@ -276,3 +276,10 @@ def test_wrong_ranges_and_angles():
 def test_points_that_are_not_finite_are_outside():
     ball = EXAMPLES["ball"][0]
     assert not np.any(ball.contains(np.array([[np.nan, 0, 0], [np.inf, 0, 0]])))
+
+
+def test_a_turn_by_next_to_nothing():
+    # The squares of what is left of two coordinates are too small for a number.
+    turn = np.array([[0, 1, -1e-167], [0, 1e-167, 1], [1, 0, 0]])
+    solid = Solid.box([(-1, 1), (0, 0.5), (0, 1)]).moved(turn, np.zeros(3))
+    np.testing.assert_allclose(solid.bounds(), [[0, 0, -1], [0.5, 1, 1]], rtol=0, atol=1e-15)

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy.stats.qmc
 from hypothesis import given, settings, strategies as st
 
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.solid import Solid
+from jno_plugin_geometry._regions.surface import sobol
 
 PI = math.pi
 CUBE = Solid.box([(0, 1), (0, 1), (0, 1)])
@@ -257,3 +258,9 @@ def test_random_trees_agree_with_set_operations(seed):
     draw = solid.sample_boundary("boundary", 200, rng)
     assert np.all(inside(draw.points - 1e-7 * draw.normals))
     assert not np.any(inside(draw.points + 1e-7 * draw.normals))
+
+
+@pytest.mark.parametrize("log2_points", [0, 1, 6, 15])
+def test_the_points_that_probe_faces_are_the_sobol_sequence(log2_points):
+    expected = scipy.stats.qmc.Sobol(2, scramble=False).random_base2(log2_points)
+    np.testing.assert_array_equal(sobol(log2_points), expected)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from jno_core.errors import JnoValueError
+from jno_plugin_geometry._regions.combination import Combination
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.solid import Solid
 from jno_plugin_geometry._regions.solid_mesh import solid_mesh
+from jno_plugin_geometry._regions.surface import Surface
 
 CUBE = Solid.box([(0, 1), (0, 1), (0, 1)])
 TRIANGLE = Outline.polygon([(0, 0), (0.5, 0), (0, 1)], named={"floor": [0], "slope": [1]})
@@ -149,8 +151,9 @@ def test_a_mesh_that_would_be_too_large_is_refused():
 
 
 def test_the_time_limit_ends_the_mesher():
+    surface = Surface(Combination(CUBE.leaves, CUBE.tree))
     with pytest.raises(JnoValueError, match="netgen did not finish within 0 s"):
-        solid_mesh(CUBE, 0.1, time_limit=0.01)
+        solid_mesh(surface, 0.1, time_limit=0.01)
 
 
 def test_repeated_meshes_are_equal():

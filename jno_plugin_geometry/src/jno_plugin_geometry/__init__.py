@@ -16,6 +16,7 @@ from jno_plugin_geometry._polygon import Polygon as Polygon
 from jno_plugin_geometry._polygon_geometry import PolygonGeometry as PolygonGeometry
 from jno_plugin_geometry._rectangle import Rectangle as Rectangle
 from jno_plugin_geometry._rectangle_with_holes import RectangleWithHoles as RectangleWithHoles
+from jno_plugin_geometry._regular_grid import RegularGrid as RegularGrid
 from jno_plugin_geometry._shape import AbstractShape as AbstractShape, Shape as Shape, union as union
 from jno_plugin_geometry._space_shapes import (
     Ball as Ball,

@@ -1,8 +1,10 @@
 """Meshes that other programs made, as geometries."""
 
+import dataclasses
 import functools
 import os
 import pathlib
+import types
 from collections.abc import Mapping
 from typing import final
 
@@ -17,44 +19,55 @@ from jno_plugin_geometry._cell_search import CellSearch
 
 
 @final
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MeshFile(AbstractGeometry, AbstractMeshFile):
     """The region that the mesh in a file fills; `jno.domain("part.msh")` is `jno.domain.file("part.msh")`.
 
     - `path`: `.msh` of gmsh (2.2 and 4.1), `.vtu`, `.vtk`, `.npz`, plane `.stl`, or what else meshio reads of `.inp`,
       `.mesh`, `.su2` and `.xdmf`.
 
-    Physical groups of the dimension of the cells are regions, those one lower parts of the boundary; groups without a name
-    are `group_1`, ... There are always `interior` and `boundary`. A mesh in a plane of constant z is 2-D. Nodes keep their
-    order, except that those without a cell are left out. `point_data` holds what the file has at the nodes.
+    Physical groups of the dimension of the cells are regions, those one lower parts of the boundary or interfaces; without
+    a name they are `region_1`, ... and `group_1`, .... There are always `interior` and `boundary`. A mesh in a plane of
+    constant z is 2-D. Nodes keep their order, except that those without a cell are left out. `point_data` holds what the
+    file has at the nodes.
 
     Raises `FileNotFoundError` without a file, and `JnoValueError` naming the file for all that is no mesh of segments,
     triangles or tetrahedra.
     """
 
-    point_data: Mapping[str, np.ndarray]
+    path: str | os.PathLike[str]
+    point_data: Mapping[str, np.ndarray] = dataclasses.field(init=False)
+    _mesh: Mesh = dataclasses.field(init=False)
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        if not isinstance(path, str | os.PathLike):
-            raise JnoTypeError(f"path must be the name of a mesh file, got {path!r}.")
-        self.path = pathlib.Path(path)
-        if not self.path.exists():
-            raise JnoFileNotFoundError(f"There is no mesh file {str(self.path)!r}.")
-        if self.path.is_dir() or self.path.suffix.lower() not in _mesh_formats.READABLE:
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str | os.PathLike):
+            raise JnoTypeError(f"path must be the name of a mesh file, got {self.path!r}.")
+        path = pathlib.Path(self.path)
+        if not path.exists():
+            raise JnoFileNotFoundError(f"There is no mesh file {str(path)!r}.")
+        if path.is_dir() or path.suffix.lower() not in _mesh_formats.READABLE:
             raise JnoValueError(
-                f"{str(self.path)!r} is no mesh file by its name; jno reads {', '.join(_mesh_formats.READABLE)}."
+                f"{str(path)!r} is no mesh file by its name; jno reads {', '.join(_mesh_formats.READABLE)}."
             )
         try:
-            self._mesh, self.point_data = _mesh_formats.read(self.path).mesh()
+            mesh, point_data = _mesh_formats.read(path).mesh()
         except ImportError as error:
             raise JnoImportError(f"Reading {str(self.path)!r} needs another package: {error}.") from error
         except JnoValueError as error:
             raise JnoValueError(f"{str(self.path)!r} cannot be used as a mesh: {str(error).rstrip('.')}.") from error
         except (Exception, SystemExit) as error:  # noqa: BLE001
             # Parsers fail in every way on files that are cut off or no meshes at all.
+            if "gmsh:physical" in str(error):
+                # What meshio says when some entities of gmsh 4.1 are in physical groups and others are not.
+                raise JnoValueError(
+                    f"{str(self.path)!r} has cells in physical groups and cells in none; save it with Mesh.SaveAll = 0."
+                ) from None
             said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
             raise JnoValueError(
-                f"{str(self.path)!r} is no readable {self.path.suffix} file, or ends too early ({said})."
+                f"{str(self.path)!r} is no readable {path.suffix} file, or ends too early ({said})."
             ) from None
+        object.__setattr__(self, "_mesh", mesh)
+        object.__setattr__(self, "point_data", types.MappingProxyType(point_data))
 
     @staticmethod
     def write(path: pathlib.Path, mesh: Mesh, fields: Mapping[str, np.ndarray]) -> None:

@@ -125,13 +125,15 @@ def _groups(raw: Any, kind: str) -> dict[str, np.ndarray]:
             pieces = [np.asarray(sets[i], dtype=np.int64) + starts[i] for i in chosen if sets[i] is not None]
             found[name] = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
     dimension = _CELLS.index(kind)
+    top = max(_CELLS.index(block.type) for block in raw.cells if len(block.data))
     named = {int(number): name for name, (number, d) in raw.field_data.items() if int(d) == dimension}
     for key, blocks in raw.cell_data.items():
         values = np.concatenate([np.asarray(blocks[i]).reshape(-1) for i in chosen]) if chosen else np.zeros(0)
         own, _, tag = key.partition(":")
         if key in _IDS:
             ids = [int(number) for number in np.unique(values) if number > 0]
-            tags = {number: named.get(number, f"group_{number}") for number in ids}
+            unnamed = "region" if dimension == top else "group"
+            tags = {number: named.get(number, f"{unnamed}_{number}") for number in ids}
             found |= {tag: np.flatnonzero(values == number) for number, tag in tags.items() if tag not in found}
         elif own in _OWN:
             inside = np.flatnonzero(values > 0)

@@ -1,16 +1,7 @@
-"""Meshes of plane regions by netgen, in a child process.
-
-netgen can run for ever on a sliver, and Python cannot interrupt it; and a fault in compiled code would end the user's
-session. A child process can be stopped, by the time limit or by Ctrl-C, and leaves no thread and no signal handler
-here.
-"""
+"""Meshes of plane regions by netgen, in a child process."""
 
 import dataclasses
-import io
-import os
 import pathlib
-import subprocess
-import sys
 from typing import final
 
 import numpy as np
@@ -21,6 +12,7 @@ from jno_core import Mesh
 from jno_core.errors import JnoValueError
 from jno_plugin_geometry._arguments import checked_cells
 from jno_plugin_geometry._planar_region import PlanarRegion
+from jno_plugin_geometry._worker import WorkerError, WorkerTimeoutError, run_worker
 
 _WORKER = pathlib.Path(__file__).with_name("_netgen_worker.py")
 _AREA_TOLERANCE = 1e-9
@@ -37,10 +29,6 @@ class _Triangles:
     cells: Int[np.ndarray, "m 3"]
     facets: Int[np.ndarray, "f 2"]
     facet_edges: Int[np.ndarray, " f"]
-
-
-class _MeshingError(Exception):
-    """netgen gave up; the message is its own."""
 
 
 def netgen_mesh(region: PlanarRegion, mesh_size: float, *, time_limit: float | None = None) -> Mesh:
@@ -72,38 +60,23 @@ def _triangulate(region: PlanarRegion, mesh_size: float, time_limit: float) -> _
     # netgen compares lengths with absolute tolerances, so it works on a region of size one at the origin.
     origin, scale = np.min(region.starts, axis=0), region.size
     sizes = np.minimum(_clearances(region, mesh_size), mesh_size)
-    task = {"starts": (region.starts - origin) / scale, "following": _following(region)}
+    task = {
+        "starts": (region.starts - origin) / scale,
+        "following": _following(region),
+        "mesh_size": np.array(mesh_size / scale),
+    }
     reason = "no attempt"
     for refinement in _REFINEMENTS:
         task["edge_sizes"] = np.maximum(sizes, mesh_size / refinement) / scale
         try:
-            found = _run_worker(task, mesh_size / scale, time_limit)
-        except subprocess.TimeoutExpired as error:
+            found = _Triangles(**run_worker(_WORKER, task, time_limit))
+        except WorkerTimeoutError as error:
             raise JnoValueError(f"netgen did not finish within {time_limit:.0f} s. {_difficulty(region)}") from error
-        except _MeshingError as error:
+        except WorkerError as error:
             reason = str(error)
             continue
         return dataclasses.replace(found, points=origin + scale * found.points)
     raise JnoValueError(f"netgen could not mesh the polygon: {reason}. {_difficulty(region)}")
-
-
-def _run_worker(task: dict[str, np.ndarray], mesh_size: float, time_limit: float) -> _Triangles:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, mesh_size=mesh_size, **task)
-    done = subprocess.run(
-        [sys.executable, "-P", str(_WORKER)],
-        input=buffer.getvalue(),
-        capture_output=True,
-        timeout=time_limit,
-        # The child sees the packages that this process sees, however they came onto its path.
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)},
-        check=False,
-    )
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _MeshingError(words[-1] if words else f"exit status {done.returncode}")
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as answer:
-        return _Triangles(**answer)
 
 
 def _following(region: PlanarRegion) -> Int[np.ndarray, " e"]:

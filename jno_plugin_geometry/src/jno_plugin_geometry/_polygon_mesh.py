@@ -4,11 +4,7 @@ netgen runs in a child process: it can run for ever on a sliver, and a fault in 
 """
 
 import dataclasses
-import io
-import os
 import pathlib
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, Self, final
 
@@ -21,6 +17,7 @@ from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
 from jno_plugin_geometry._arguments import checked_cells, checked_positive
 from jno_plugin_geometry._polygon_arrangement import Arrangement
 from jno_plugin_geometry._polygon_regions import PolygonRegions
+from jno_plugin_geometry._worker import WorkerError, WorkerTimeoutError, run_worker
 
 _WORKER = pathlib.Path(__file__).with_name("_polygon_worker.py")
 _AREA_TOLERANCE = 1e-9
@@ -100,10 +97,6 @@ class _Triangles:
     facet_edges: Int[np.ndarray, " f"]
 
 
-class _MeshingError(Exception):
-    """netgen gave up; the message is its own."""
-
-
 def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float | None = None) -> Mesh:
     """The mesh of all regions: conforming, with all corners as nodes and boundary nodes on the edges exactly.
 
@@ -172,33 +165,14 @@ def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: n
     for refinement in _REFINEMENTS:
         task["edge_sizes"] = np.maximum(shortest, edge_sizes / refinement) / scale
         try:
-            found = _run_worker(task, limit)
-        except subprocess.TimeoutExpired as error:
+            found = _Triangles(**run_worker(_WORKER, task, limit))
+        except WorkerTimeoutError as error:
             raise JnoValueError(f"netgen did not finish within {limit:.0f} s. {_difficulty(arrangement)}") from error
-        except _MeshingError as error:
+        except WorkerError as error:
             reason = str(error)
             continue
         return dataclasses.replace(found, points=origin + scale * found.points)
     raise JnoValueError(f"netgen could not mesh the polygons: {reason}. {_difficulty(arrangement)}")
-
-
-def _run_worker(task: dict[str, np.ndarray], time_limit: float) -> _Triangles:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **task)
-    done = subprocess.run(
-        [sys.executable, "-P", str(_WORKER)],
-        input=buffer.getvalue(),
-        capture_output=True,
-        timeout=time_limit,
-        # The child sees the packages that this process sees, however they came onto its path.
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)},
-        check=False,
-    )
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _MeshingError(words[-1] if words else f"exit status {done.returncode}")
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as answer:
-        return _Triangles(**answer)
 
 
 def _clearances(arrangement: Arrangement, reach: float) -> Float[np.ndarray, " e"]:

@@ -57,4 +57,4 @@ def rectangle_outline(
     edges = {(1, 0): 0, (0, 1): 1, (1, 1): 2, (0, 0): 3}
     outline = Outline.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     parts = {tag: np.array([edges[side]]) for tag, side in sides.items()}
-    return dataclasses.replace(outline, parts={"boundary": np.arange(4), **parts})
+    return outline.with_parts(parts)

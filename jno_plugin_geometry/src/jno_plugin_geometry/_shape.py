@@ -19,9 +19,11 @@ from jno_core import (
     RegionKind,
     SetOperation,
 )
-from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
+from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError, PluginCapabilityError
 from jno_plugin_geometry._arguments import checked_count, checked_positive
+from jno_plugin_geometry._gmsh import gmsh_mesh
 from jno_plugin_geometry._moves import AbstractMovable
+from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.region import AbstractRegion
 from jno_plugin_geometry._smooth import bubble, smooth_distance
 
@@ -156,7 +158,13 @@ class Shape(AbstractShape[AbstractRegion]):
             raise JnoValueError(f"mesher must be 'netgen' or 'gmsh', got {self.mesher!r}.")
 
     def mesh(self) -> Mesh:
-        return self._region.mesh(self.mesh_size)
+        if self.mesher == "netgen":
+            return self._region.mesh(self.mesh_size)
+        if not isinstance(self._region, Outline):
+            raise PluginCapabilityError(
+                f"gmsh meshes plane shapes here; this one is {self.dimension}-D. Leave mesher out."
+            )
+        return gmsh_mesh(self._region.rings(), self._region.parts, self.mesh_size, self.algorithm)
 
     def _resized(self, mesh_size: float) -> "Shape":
         return dataclasses.replace(self, mesh_size=mesh_size)

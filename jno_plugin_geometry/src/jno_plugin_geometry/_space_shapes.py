@@ -100,8 +100,8 @@ class Cone(AbstractShape[Solid]):
         if self.top_radius == 0:
             profile, named = profile[:3], {"bottom": [0], "side": [1]}
         outline = Outline.polygon(profile, named=named)
-        parts = {tag: part for tag, part in outline.parts.items() if tag != "outer"}
-        solid = Solid.revolution(dataclasses.replace(outline, parts=parts))
+        parts = {tag: part for tag, part in outline.parts.items() if tag not in ("boundary", "outer")}
+        solid = Solid.revolution(outline.with_parts(parts))
         object.__setattr__(self, "_region", solid.moved(_IDENTITY, center))
 
     def mesh(self) -> Mesh:

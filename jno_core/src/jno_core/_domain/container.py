@@ -1,13 +1,13 @@
 """The domain: a region with named parts, the points drawn from them, a time axis, and attached arrays."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 
-from jno_core._domain import attachment, combining, plotting, sampling
+from jno_core._domain import attachment, combining, sampling
 from jno_core._domain.connectivity import connectivity
+from jno_core._domain.looking import AbstractLooking
 from jno_core._domain.periodic import paired_nodes
 from jno_core._domain.point_sets import PointSets
 from jno_core._domain.regional import AbstractRegional
@@ -27,7 +27,7 @@ from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 
 
 @final
-class Domain(AbstractRegional):
+class Domain(AbstractRegional, AbstractLooking):
     """A region of space (and time) with named parts.
 
     Made by `jno.domain.NAME(...)`, `jno.domain.from_array(...)` or `jno.domain(geometry)`. Every `variable(tag)` call draws
@@ -197,11 +197,6 @@ class Domain(AbstractRegional):
             )
         points = np.asarray(self._sets.drawn[name][1].points)
         return points[0] if points.shape[0] == 1 else points
-
-    def plot(self, save_path: str | Path | None = None, *, show_normals: bool = False) -> Any:
-        """A picture of the mesh, its boundary tags and the drawn points; a matplotlib `Figure`, written if a path is given."""
-        drawn = {name: data for name, (_, data) in self._sets.drawn.items()}
-        return plotting.plot_domain(self._sets.regions, drawn, save_path, show_normals)
 
     def data(self, collocations: Sequence[Collocation], tensors: Sequence[TensorTag]) -> DomainData:
         """The arrays for these point sets and attached arrays. On another domain than theirs, point sets are matched by

@@ -75,11 +75,12 @@ def fitted(
     """The rows of some nodes, from polynomials of `degree` or, where these are not determined, of a lower one."""
     adjacency = sparse.csr_array(one_ring, dtype=bool)
     pieces, pending = [], nodes
-    # NumPy's linear algebra leaves the interpreter's lock, so that slices run side by side.
+    # Sparse products and linear algebra leave the interpreter's lock, so that slices run side by side.
     with ThreadPoolExecutor() as pool:
         for attempt in _attempts(points.shape[1], degree):
-            slices = _neighbourhoods(adjacency, pending, math.ceil(_CHOICE * attempt.wanted))
-            done = list(pool.map(functools.partial(_fit, points, attempt), slices))
+            slices = [pending[start : start + _SLICE] for start in range(0, len(pending), _SLICE)]
+            found = pool.map(functools.partial(_fit_slice, points, adjacency, attempt), slices)
+            done = [fit for fits in found for fit in fits]
             pieces += [piece for piece, _ in done if len(piece[0])]
             pending = np.concatenate([pending[:0], *(failed for _, failed in done)])
             if not pending.size:
@@ -118,16 +119,23 @@ class _Neighbourhoods(NamedTuple):
     scaling: Float[np.ndarray, "r d d"]
 
 
+def _fit_slice(
+    points: Float[np.ndarray, "n d"], adjacency: sparse.csr_array, attempt: _Attempt, nodes: Int[np.ndarray, " r"]
+) -> list[tuple[Piece, Int[np.ndarray, " f"]]]:
+    """`_fit` for some nodes, those with equally many rings at once."""
+    around = _neighbourhoods(adjacency, nodes, math.ceil(_CHOICE * attempt.wanted))
+    return [_fit(points, attempt, rings) for rings in around]
+
+
 def _neighbourhoods(adjacency: sparse.csr_array, nodes: Int[np.ndarray, " r"], least: int) -> Iterator[_Rings]:
-    """Slices of the nodes with as many whole rings around each as hold `least` nodes, or all that there are."""
+    """The nodes with as many whole rings around each as hold `least` nodes, or all that there are."""
     reach = adjacency[nodes]
     while nodes.size:
         wider = sparse.csr_array(reach @ adjacency)
         sizes = np.diff(wider.indptr)
         ready = (sizes >= least) | (sizes == np.diff(reach.indptr))
-        done, rings = nodes[ready], wider[ready]
-        for start in range(0, len(done), _SLICE):
-            yield rings[start : start + _SLICE], done[start : start + _SLICE]
+        if np.any(ready):
+            yield wider[ready], nodes[ready]
         nodes, reach = nodes[~ready], wider[~ready]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jno_plugin_geometry._regions.leaf import (
     AbstractBody,
     AbstractFace,
+    AbstractSweptFace,
     Cap,
     Piece,
     along,
@@ -67,7 +68,7 @@ class Extrusion(AbstractBody):
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Wall(AbstractFace):
+class _Wall(AbstractSweptFace):
     """A piece of an outline swept along the z axis."""
 
     piece: Piece
@@ -111,6 +112,8 @@ def support(outline: Outline, direction) -> float:
     """The largest `direction . x` of all points `x` of an outline."""
     if not np.any(direction):
         return 0.0
-    p, q = direction
+    # Rounding may leave directions whose squares underflow; a power of two changes no digit.
+    _, exponent = np.frexp(np.max(np.abs(direction)))
+    p, q = np.ldexp(direction, -exponent)
     # The image under this map has the products as its first coordinates.
-    return float(outline.moved(np.array([[p, q], [-q, p]]), np.zeros(2)).bounds()[1, 0])
+    return float(np.ldexp(outline.moved(np.array([[p, q], [-q, p]]), np.zeros(2)).bounds()[1, 0], exponent))

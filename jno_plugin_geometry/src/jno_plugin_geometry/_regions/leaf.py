@@ -47,11 +47,6 @@ class Moments:
 class AbstractFace(abc.ABC):
     """A smooth part of the boundary of a solid, in the coordinates of its leaf."""
 
-    @property
-    @abc.abstractmethod
-    def densest(self) -> float:
-        """An upper bound of the area elements of `at`."""
-
     @abc.abstractmethod
     def at(
         self, u: Float[np.ndarray, " n"], v: Float[np.ndarray, " n"]
@@ -65,16 +60,36 @@ class AbstractFace(abc.ABC):
     def nearest(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """The nearest point of the face for points close to it; farther off any point of the face that is near."""
 
-    @functools.cached_property
+    @property
+    @abc.abstractmethod
     def moments(self) -> Moments:
         """Area and fluxes, to rounding on faces from segments and circular arcs."""
+
+    @abc.abstractmethod
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+        """`n` independent uniform points of the face and the outward unit normals there."""
+
+
+class AbstractSweptFace(AbstractFace):
+    """A face that is swept by a piece of an outline, measured and sampled by its map of the unit square."""
+
+    @property
+    @abc.abstractmethod
+    def densest(self) -> float:
+        """An upper bound of the area elements of `at`."""
+
+    @property
+    def moments(self) -> Moments:
+        return self._moments
+
+    @functools.cached_property
+    def _moments(self) -> Moments:
         nodes, weights = RULE
         u, v = (axis.ravel() for axis in np.meshgrid(nodes, nodes, indexing="ij"))
         points, normals, elements = self.at(u, v)
         return Moments.of_rule(points, normals, elements * np.outer(weights, weights).ravel())
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
-        """`n` independent uniform points of the face and the outward unit normals there."""
         found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty((0, 3)), np.empty((0, 3)))]
         missing = n
         while missing > 0:
@@ -102,17 +117,14 @@ class Cap(AbstractFace):
         return self.outline.bounds()
 
     @property
-    def densest(self) -> float:
-        return float(np.prod(np.ptp(self._bounds, axis=0)))
-
-    @functools.cached_property
     def moments(self) -> Moments:
         area = self.outline.interior_measure()
         return Moments(area, area * self.normal, area * float(self.origin @ self.normal))
 
     def at(self, u, v):
         flat = self._bounds[0] + np.stack([u, v], axis=1) * np.ptp(self._bounds, axis=0)
-        elements = np.where(self.outline.signed_distance(flat) < 0, self.densest, 0.0)
+        box = float(np.prod(np.ptp(self._bounds, axis=0)))
+        elements = np.where(self.outline.signed_distance(flat) < 0, box, 0.0)
         return self._laid(flat), np.broadcast_to(self.normal, (len(flat), 3)), elements
 
     def sample(self, n, rng):

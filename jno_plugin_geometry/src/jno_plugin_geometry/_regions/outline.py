@@ -101,13 +101,6 @@ class Outline(AbstractRegion):
         ends = np.cumsum(self.ring_sizes)
         return [views[end - size : end] for end, size in zip(ends, self.ring_sizes, strict=True)]
 
-    def following(self) -> Int[np.ndarray, " p"]:
-        """For each piece the next one of its ring."""
-        ends = np.cumsum(self.ring_sizes)
-        after = np.arange(1, len(self.curves) + 1)
-        after[ends - 1] = ends - self.ring_sizes
-        return after
-
     def boundary_tags(self) -> tuple[str, ...]:
         return tuple(self.parts)
 
@@ -119,14 +112,14 @@ class Outline(AbstractRegion):
         return self.curves.area()
 
     def boundary_measure(self, tag: str) -> float:
-        return float(np.sum(self._lengths[self.parts[tag]]))
+        return float(np.sum(arc_length.lengths(self.curves.take(self.parts[tag]))))
 
     def sample_interior(self, n: int, rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
         return self._sampler.sample(n, rng)
 
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         part = self.parts[tag]
-        lengths = self._lengths[part]
+        lengths = arc_length.lengths(self.curves.take(part))
         piece = part[rng.choice(len(part), size=n, p=lengths / np.sum(lengths))]
         fraction = arc_length.fractions_at(self.curves, piece, rng.random(n))
         return PointDraw(self.curves.points(piece, fraction), self.curves.normals(piece, fraction))
@@ -170,15 +163,17 @@ class Outline(AbstractRegion):
         return dataclasses.replace(self, curves=curves, ring_sizes=ring_sizes, parts=parts)
 
     def renamed(self, name: str) -> "Outline":
-        everything = np.arange(len(self.curves))
-        return dataclasses.replace(self, parts={"boundary": everything, name: everything})
+        return self.with_parts({name: np.arange(len(self.curves))})
+
+    def with_parts(self, parts: Mapping[str, Sequence[int] | Int[np.ndarray, " k"]]) -> "Outline":
+        """The same region with other parts, given by the numbers of their pieces, and `"boundary"`."""
+        # Twice: `"boundary"` comes first, and cannot be replaced.
+        everything = {"boundary": np.arange(len(self.curves))}
+        pieces = {tag: np.array(numbers, dtype=int) for tag, numbers in parts.items()}
+        return dataclasses.replace(self, parts={**everything, **pieces, **everything})
 
     def mesh(self, mesh_size: float) -> Mesh:
         return outline_mesh(self.curves, self.ring_sizes, self.parts, mesh_size)
-
-    @functools.cached_property
-    def _lengths(self) -> Float[np.ndarray, " p"]:
-        return arc_length.lengths(self.curves)
 
     @functools.cached_property
     def _sampler(self) -> CellSampler:

@@ -13,6 +13,7 @@ from jno_plugin_geometry._regions.leaf import (
     RULE,
     AbstractBody,
     AbstractFace,
+    AbstractSweptFace,
     Cap,
     Piece,
     along,
@@ -114,7 +115,7 @@ class Revolution(AbstractBody):
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Swept(AbstractFace):
+class _Swept(AbstractSweptFace):
     """A piece of an outline swept around the z axis."""
 
     piece: Piece

@@ -3,14 +3,10 @@
 netgen brings its own OpenCASCADE, so that no system library is needed. Why a child process: see `_netgen`.
 """
 
-import io
 import json
 import math
-import os
 import pathlib
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,13 +14,13 @@ from jaxtyping import Float, Int
 from jno_core import Mesh
 from jno_core.errors import JnoValueError
 from jno_plugin_geometry._arguments import checked_cells
+from jno_plugin_geometry._regions.combination import Tree
 from jno_plugin_geometry._regions.curves import Segment
 from jno_plugin_geometry._regions.extrusion import Extrusion
 from jno_plugin_geometry._regions.leaf import Leaf, Piece, along
 from jno_plugin_geometry._regions.revolution import Revolution
-
-if TYPE_CHECKING:
-    from jno_plugin_geometry._regions.solid import Solid, Tree
+from jno_plugin_geometry._regions.surface import Surface
+from jno_plugin_geometry._worker import WorkerError, WorkerTimeoutError, run_worker
 
 _WORKER = pathlib.Path(__file__).with_name("occ_worker.py")
 # netgen puts nodes on surfaces to about 1e-9 of the size, and on their intersections to about 1e-7.
@@ -40,34 +36,34 @@ _ROUND = 1e-13
 _CUBIC_TURN = 0.63
 
 
-def solid_mesh(solid: "Solid", mesh_size: float, *, time_limit: float | None = None) -> Mesh:
-    """The mesh of a solid, with its boundary nodes on the surface.
+def solid_mesh(surface: Surface, mesh_size: float, *, time_limit: float | None = None) -> Mesh:
+    """The mesh of what a surface encloses, with its boundary nodes on the surface.
 
     `time_limit` is in seconds; by default 120 and a second for every 500 expected cells. Raises `JnoValueError` when
     netgen fails, does not finish in time or does not fill the solid.
     """
-    volume = solid.interior_measure()
+    whole, volume = surface.whole, surface.volume()
     # A regular tetrahedron with edges h has the volume 0.118 h**3.
     expected = volume / (0.118 * mesh_size**3)
     checked_cells(expected, mesh_size)
     # OpenCASCADE compares lengths with absolute tolerances, so it works on a body of size one at the origin.
-    origin, scale = solid.bounds()[0], solid.size
+    origin, scale = whole.bounds[0], whole.size
     task = {
-        "leaves": [_construction(leaf, origin, scale) for leaf in solid.leaves],
-        "steps": _steps(solid.tree),
+        "leaves": [_construction(leaf, origin, scale) for leaf in whole.leaves],
+        "steps": _steps(whole.tree),
         "mesh_size": mesh_size / scale,
     }
-    answer = _run_worker(task, 120 + expected / 500 if time_limit is None else time_limit)
+    answer = _run(task, 120 + expected / 500 if time_limit is None else time_limit)
     built = float(answer["volume"]) * scale**3
     if abs(built - volume) > _VOLUME_TOLERANCE * volume:
         raise JnoValueError(f"OpenCASCADE built a body of volume {built:.6g} of a solid of {volume:.6g}. {_ADVICE}")
     mesh = Mesh.from_cells(origin + scale * answer["points"], answer["cells"])
     facets, points = mesh.facets["boundary"], np.array(mesh.points)
-    faces = list(solid.parts["boundary"])
-    owners = _owners(solid, faces, points, facets)
-    _project(solid, faces, points, facets, owners)
+    faces = list(surface.parts["boundary"])
+    owners = _owners(surface, faces, points, facets)
+    _project(surface, faces, points, facets, owners)
     parts = {}
-    for tag, part in solid.parts.items():
+    for tag, part in surface.parts.items():
         numbers = [faces.index(face) for face in part]
         parts[tag] = facets[np.isin(owners, numbers)]
     return Mesh(points, mesh.cells, parts)
@@ -76,7 +72,7 @@ def solid_mesh(solid: "Solid", mesh_size: float, *, time_limit: float | None = N
 _ADVICE = "Remove small features and surfaces that touch without crossing, or use a smaller mesh_size."
 
 
-def _steps(tree: "Tree") -> list[int | str]:
+def _steps(tree: Tree) -> list[int | str]:
     """The tree in postfix order."""
     if isinstance(tree, int):
         return [tree]
@@ -134,7 +130,7 @@ def _signed_area(ring: list[Piece]) -> float:
 
 
 def _owners(
-    solid: "Solid", faces: list[tuple[int, int]], points: Float[np.ndarray, "n 3"], facets: Int[np.ndarray, "f 3"]
+    surface: Surface, faces: list[tuple[int, int]], points: Float[np.ndarray, "n 3"], facets: Int[np.ndarray, "f 3"]
 ) -> Int[np.ndarray, " f"]:
     """The face that each facet approximates: its nodes lie there, and of several its centroid is nearest there."""
     nodes = np.unique(facets)
@@ -142,11 +138,11 @@ def _owners(
     centroids = np.mean(points[facets], axis=1)
     on_face = np.zeros(len(points), dtype=bool)
     for number, (leaf, face) in enumerate(faces):
-        nearest = solid.leaves[leaf].face_nearest(face, points[nodes])
-        on_face[nodes] = np.linalg.norm(nearest - points[nodes], axis=1) <= _ON_SURFACE * solid.size
+        nearest = surface.whole.leaves[leaf].face_nearest(face, points[nodes])
+        on_face[nodes] = np.linalg.norm(nearest - points[nodes], axis=1) <= _ON_SURFACE * surface.whole.size
         here = np.flatnonzero(np.all(on_face[facets], axis=1))
-        gap = np.linalg.norm(solid.leaves[leaf].face_nearest(face, centroids[here]) - centroids[here], axis=1)
-        better = gap < best[here] - _COINCIDENT * solid.size
+        gap = np.linalg.norm(surface.whole.leaves[leaf].face_nearest(face, centroids[here]) - centroids[here], axis=1)
+        better = gap < best[here] - _COINCIDENT * surface.whole.size
         owners[here[better]], best[here[better]] = number, gap[better]
     if np.any(owners < 0):
         x = centroids[np.argmin(owners)]
@@ -155,7 +151,7 @@ def _owners(
 
 
 def _project(
-    solid: "Solid",
+    surface: Surface,
     faces: list[tuple[int, int]],
     points: Float[np.ndarray, "n 3"],
     facets: Int[np.ndarray, "f 3"],
@@ -167,29 +163,17 @@ def _project(
         moved = 0.0
         for number, nodes in nodes_of.items():
             leaf, face = faces[number]
-            nearest = solid.leaves[leaf].face_nearest(face, points[nodes])
+            nearest = surface.whole.leaves[leaf].face_nearest(face, points[nodes])
             moved = max(moved, float(np.max(np.abs(nearest - points[nodes]))))
             points[nodes] = nearest
-        if moved < 1e-14 * solid.size:
+        if moved < 1e-14 * surface.whole.size:
             break
 
 
-def _run_worker(task: dict[str, Any], time_limit: float) -> dict[str, np.ndarray]:
+def _run(task: dict[str, Any], time_limit: float) -> dict[str, np.ndarray]:
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(_WORKER)],
-            input=json.dumps(task).encode(),
-            capture_output=True,
-            timeout=time_limit,
-            # The child sees the packages that this process sees, however they came onto its path.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise JnoValueError(f"netgen did not finish within {time_limit:.0f} s. {_ADVICE}") from error
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = words[-1] if words else f"exit status {done.returncode}"
-        raise JnoValueError(f"netgen could not mesh the solid: {reason}. {_ADVICE}")
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as answer:
-        return dict(answer)
+        return run_worker(_WORKER, json.dumps(task).encode(), time_limit)
+    except WorkerTimeoutError as error:
+        raise JnoValueError(f"netgen {error}. {_ADVICE}") from error
+    except WorkerError as error:
+        raise JnoValueError(f"netgen could not mesh the solid: {error}. {_ADVICE}") from error

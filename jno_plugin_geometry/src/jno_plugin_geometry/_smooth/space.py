@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jno_core.errors import PluginCapabilityError
+from jno_plugin_geometry._regions.combination import Tree
 from jno_plugin_geometry._regions.extrusion import Extrusion
 from jno_plugin_geometry._regions.leaf import Leaf
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.revolution import FULL_TURN, Revolution, on_axis
-from jno_plugin_geometry._regions.solid import Solid, Tree
+from jno_plugin_geometry._regions.solid import Solid
 from jno_plugin_geometry._smooth.joining import Face, Values, both, either, joined, signed
 from jno_plugin_geometry._smooth.plane import faces_of_pieces, inside
 
