@@ -1,12 +1,19 @@
 """Our own plugins, held against the kit that everybody's plugins are held against."""
 
+import pathlib
+import tempfile
 from typing import ClassVar
+
+import shapely
 
 from jno_core.testing import GeometrySuite, SchemeSuite, plugin_checks
 from jno_plugin_fd import FiniteDifference
-from jno_plugin_geometry import Disk
+from jno_plugin_geometry import Disk, LShape, MeshFile, Polygon, PolygonGeometry, Prism
 
 _SQUARE = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0))
+_FOLDER = tempfile.TemporaryDirectory()
+_FILE = pathlib.Path(_FOLDER.name) / "l.npz"
+MeshFile.write(_FILE, LShape(mesh_size=0.2).mesh(), {})
 
 
 class PolygonSuite(GeometrySuite):
@@ -43,7 +50,35 @@ class TestQuadratic(QuadraticSuite):
     """Second order at every node."""
 
 
-@plugin_checks("jno-plugin-geometry", suites={"geometry:polygon": PolygonSuite})
+class RegionsSuite(GeometrySuite):
+    """Two regions that touch: parts of their boundaries run through the inside."""
+
+    plugin = PolygonGeometry
+    geometry = PolygonGeometry({"a": shapely.box(0, 0, 1, 1), "b": shapely.box(1, 0, 3, 1)}, mesh_size=0.3)
+    partner = PolygonGeometry(shapely.box(0.5, 0.5, 2.5, 2.0), name="c")
+    inner = ("boundary_a", "boundary_a_0", "boundary_b", "boundary_b_2", "interface_a_b", "interface_b_a")
+
+
+class PrismSuite(GeometrySuite):
+    plugin = Prism
+    arguments: ClassVar = {"base": Polygon(_SQUARE), "mesh_size": 0.4}
+
+
+class FileSuite(GeometrySuite):
+    plugin = MeshFile
+    arguments: ClassVar = {"path": str(_FILE)}
+    wrong_arguments = ({"path": 1},)
+
+
+@plugin_checks(
+    "jno-plugin-geometry",
+    suites={
+        "geometry:polygon": PolygonSuite,
+        "geometry:csg": RegionsSuite,
+        "geometry:prism": PrismSuite,
+        "geometry:file": FileSuite,
+    },
+)
 def test_geometry(check):
     check()
 

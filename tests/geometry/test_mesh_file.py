@@ -385,3 +385,22 @@ def test_one_node_of_no_cell_is_left_out_with_its_data(tmp_path):
     file = MeshFile(tmp_path / "a.npz")
     np.testing.assert_array_equal(file.mesh().cells, [[0, 1, 2]])
     np.testing.assert_array_equal(file.point_data["u"], [0.0, 2.0, 3.0])
+
+
+def test_point_data_at_points(tmp_path):
+    square = jno.domain(Rectangle(mesh_size=0.25))
+    points = square.mesh.points
+    square.export(tmp_path / "hot.vtu", {"T": points[:, 0] * 3 + points[:, 1], "v": points})
+    domain = jno.domain(tmp_path / "hot.vtu")
+    x, y, _ = domain.variable("left")
+    temperature = domain.variable("T", point_data=True, at=x)
+    velocity = domain.variable("v", point_data=True, at=x)
+    assert velocity.aval.shape == (5, 2)
+    error = jno.core([x.mse], domain=domain).eval(temperature.reshape((5, 1)) - 3 * x - y)
+    np.testing.assert_allclose(error, 0, atol=1e-6)
+    with pytest.raises(JnoValueError, match=r"no point data 'p'.*\['T', 'v'\]"):
+        domain.variable("p", point_data=True, at=x)
+    with pytest.raises(JnoValueError, match="needs the points"):
+        domain.variable("T", point_data=True)
+    with pytest.raises(JnoValueError, match="none"):
+        square.variable("T", point_data=True, at=square.variable("left")[0])

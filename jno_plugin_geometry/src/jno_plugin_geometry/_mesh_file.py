@@ -36,7 +36,7 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
     """
 
     path: str | os.PathLike[str]
-    point_data: Mapping[str, np.ndarray] = dataclasses.field(init=False)
+    _point_data: Mapping[str, np.ndarray] = dataclasses.field(init=False)
     _mesh: Mesh = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,11 +67,15 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
                 f"{str(self.path)!r} is no readable {path.suffix} file, or ends too early ({said})."
             ) from None
         object.__setattr__(self, "_mesh", mesh)
-        object.__setattr__(self, "point_data", types.MappingProxyType(point_data))
+        object.__setattr__(self, "_point_data", types.MappingProxyType(point_data))
 
     @staticmethod
     def write(path: pathlib.Path, mesh: Mesh, fields: Mapping[str, np.ndarray]) -> None:
         _mesh_formats.write(path, mesh, fields)
+
+    @property
+    def point_data(self) -> Mapping[str, np.ndarray]:
+        return self._point_data
 
     @property
     def dimension(self) -> int:

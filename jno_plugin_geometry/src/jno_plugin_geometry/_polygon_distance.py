@@ -61,4 +61,7 @@ def _bubble(geometry: AbstractPolygonDistance, tag: str) -> Callable[[Float[Arra
     # Points of each triangle, close to its corners too.
     weights = np.random.default_rng(0).dirichlet(np.full(3, 0.5), (64, 1))
     inside = np.einsum("pok,tkd->ptd", weights, corners).reshape(-1, 2)
-    return bubble_of_pieces(pieces, inside, size, tag)
+    edges = geometry.edges("boundary")
+    along = np.linspace(0.01, 0.99, 32)[:, None, None]
+    around = (edges[:, 0] * (1 - along) + edges[:, 1] * along).reshape(-1, 2)
+    return bubble_of_pieces(pieces, inside, around, size, tag)

@@ -1,7 +1,7 @@
 """Polygons with named regions, set operations, and a mesh only when asked for."""
 
-import copy
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, final
 
@@ -46,6 +46,7 @@ class EdgeSides:
 
 
 @final
+@dataclasses.dataclass(frozen=True, eq=False, init=False, repr=False)
 class PolygonGeometry(
     AbstractPolygonDistance,
     AbstractCombinable,
@@ -71,6 +72,10 @@ class PolygonGeometry(
     Raises `JnoValueError` naming the region at fault.
     """
 
+    _regions: PolygonRegions
+    _points: PolygonPoints
+    _sizes: MeshSizes | None
+
     def __init__(
         self,
         source: Any,
@@ -84,11 +89,10 @@ class PolygonGeometry(
         if resampling_strategy is not None or resampling_strategies is not None:
             raise JnoNotImplementedError("Resampling strategies come with jno 0.3; leave them out until then.")
         sources = checked_areas(source if isinstance(source, Mapping) else {name: source})
-        self._regions = PolygonRegions(sources, shapely.union_all(list(sources.values())))
+        regions = PolygonRegions(sources, shapely.union_all(list(sources.values())))
         names = list(source) if isinstance(source, Mapping) else [name]
-        self._points = PolygonPoints(self._regions, checked_samplers(sampler, samplers, names))
-        self._sizes = None if mesh_size is None else MeshSizes.from_user(mesh_size, None, None, True, "netgen")
-        self._mesh: Mesh | None = None
+        points = PolygonPoints(regions, checked_samplers(sampler, samplers, names))
+        self._fill(points, None if mesh_size is None else MeshSizes.from_user(mesh_size, None, None, True, "netgen"))
 
     @classmethod
     def from_polygons(cls, polygons: Mapping[str, Any], **options: Any) -> Self:
@@ -125,9 +129,7 @@ class PolygonGeometry(
         return dict(self._regions.kinds)
 
     def mesh(self) -> Mesh | None:
-        if self._mesh is None and self._sizes is not None:
-            self._mesh = polygon_mesh(self._regions, self._sizes)
-        return self._mesh
+        return self._meshed
 
     def sample(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._points.of(tag, checked_count("n", n, 0), rng)
@@ -248,7 +250,15 @@ class PolygonGeometry(
     def __repr__(self) -> str:
         return f"PolygonGeometry({', '.join(self.regions)}; area {self.active.area:.6g})"
 
+    @functools.cached_property
+    def _meshed(self) -> Mesh | None:
+        return None if self._sizes is None else polygon_mesh(self._regions, self._sizes)
+
     def _with(self, points: PolygonPoints, sizes: MeshSizes | None) -> Self:
-        made = copy.copy(self)
-        made._regions, made._points, made._sizes, made._mesh = points.regions, points, sizes, None
+        made = object.__new__(type(self))
+        made._fill(points, sizes)
         return made
+
+    def _fill(self, points: PolygonPoints, sizes: MeshSizes | None) -> None:
+        for name, value in (("_regions", points.regions), ("_points", points), ("_sizes", sizes)):
+            object.__setattr__(self, name, value)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._interfaces import Layout, TensorData
+from jno_core._interfaces import AbstractMeshFile, Layout, TensorData
 from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
 
 
@@ -29,6 +29,19 @@ def point_set(at: Any, domain: Any) -> Collocation | None:
     if at.domain is not domain:
         raise JnoValueError(f"at={at!r} belongs to another domain; take it from a variable(...) call of this one.")
     return at.collocation
+
+
+def point_data(geometry: Any, name: str, nodes: np.ndarray | None) -> np.ndarray:
+    """An array of a mesh file at some of its nodes.
+
+    Raises `JnoValueError` for a domain without such arrays, an unknown name, or without the points.
+    """
+    known = geometry.point_data if isinstance(geometry, AbstractMeshFile) else {}
+    if name not in known:
+        raise JnoValueError(f"There is no point data {name!r}; the domain was read with {sorted(known) or 'none'}.")
+    if nodes is None:
+        raise JnoValueError(f"Point data needs the points: domain.variable({name!r}, point_data=True, at=x).")
+    return np.asarray(known[name])[nodes]
 
 
 def laid_out(

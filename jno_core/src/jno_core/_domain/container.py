@@ -86,6 +86,7 @@ class Domain(AbstractRegional, AbstractLooking):
         same_points: bool = True,
         time_value: float | None = None,
         return_indices: bool = False,
+        point_data: bool = False,
         per: Layout | None = None,
         at: Any = None,
     ) -> Any:
@@ -107,19 +108,26 @@ class Domain(AbstractRegional, AbstractLooking):
           of length B > 1 means per instance and everything else is shared. `at` is a coordinate of the point set that a
           point axis belongs to.
 
+        - `variable("T", point_data=True, at=x)` attaches the array `T` of the mesh file that the domain was read from, at the
+          points of `x`, which must be nodes.
+
         Raises `JnoValueError` for an unknown tag or a sample that cannot be drawn, naming what is possible.
         """
         if resampling_strategy is not None:
             raise attachment.later("resampling_strategy", "0.3")
+        if point_data:
+            at, per = attachment.point_set(at, self), "point"
+            sample = attachment.point_data(self.geometry, tag, None if at is None else self._sets.nodes_of(at))
+            at = None if at is None else Variable(at, "space", (0, 1))
         if attachment.is_array(sample):
             return self._attach(tag, sample, per, at, split)
         if per is not None or at is not None:
             raise JnoTypeError(
                 "per= and at= belong to an attached array: domain.variable(name, array, per=..., at=...)."
             )
-        request = SampleRequest.from_user(sample, exclude_boundary)
         if tag not in self.tags:
             raise self._no_tag(tag)
+        request = SampleRequest.from_user(sample, exclude_boundary)
         collocation = self._sets.draw(tag, request, same_points, normals, reverse_normals, time_value)
         d = self.dimension
         if normals and not split:

@@ -1,6 +1,7 @@
 """`jno.domain`: makes domains from geometries that plugins provide, from points, meshes and geometry objects."""
 
 import inspect
+import numbers
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, final
@@ -46,6 +47,11 @@ class DomainFactory:
             return Domain(Regions.from_mesh(source), time)
         if isinstance(source, Domain):
             return source.copy(time)
+        if source is None or callable(source) or isinstance(source, numbers.Number):
+            raise JnoTypeError(
+                f"jno.domain(...) takes a geometry, a Mesh, a path, polygons or a Domain, got {source!r}. Named geometries are "
+                f"jno.domain.NAME(...): {', '.join(registry.names('geometry'))}; points: jno.domain.from_array."
+            )
         return getattr(self, name)(source, time=time, compute_mesh_connectivity=compute_mesh_connectivity, **options)
 
     def stack(self, *domains: Domain, n_interior: int = 256, n_boundary: int = 64) -> Domain:

@@ -114,6 +114,11 @@ class AbstractEnclosure(abc.ABC):
 class AbstractMeshFile(abc.ABC):
     """Geometries that are files, and write such files. The one named `file` is what `domain.export(...)` writes with."""
 
+    @property
+    @abc.abstractmethod
+    def point_data(self) -> Mapping[str, np.ndarray]:
+        """The arrays in the file by name, with a leading axis over the nodes of the mesh."""
+
     @staticmethod
     @abc.abstractmethod
     def write(path: pathlib.Path, mesh: Mesh, fields: Mapping[str, np.ndarray]) -> None:

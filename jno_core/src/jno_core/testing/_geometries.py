@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import pickle
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -198,9 +197,9 @@ def _subject(suite: type[GeometrySuite]) -> GeometrySubject:
     return GeometrySubject(suite().make(), suite.inner, suite.mesh_tolerance)
 
 
-def _global_state() -> tuple[bytes, object]:
+def _global_state() -> tuple[str, object]:
     """Of the generators of NumPy and of `random`."""
-    return pickle.dumps(np.random.get_state()), random.getstate()
+    return repr([np.asarray(part).tolist() for part in np.random.get_state()]), random.getstate()
 
 
 def _answers(geometry: AbstractGeometry, points: np.ndarray) -> tuple[dict[str, RegionKind], list[float], list[bool]]:

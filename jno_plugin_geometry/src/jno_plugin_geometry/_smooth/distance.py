@@ -19,6 +19,8 @@ from jno_plugin_geometry._smooth.space import faces_of_solid
 # Points of the interior that tell which surfaces enter the region, and how large functions become.
 _PROBES = 4096
 _MOST_FACTORS = 8
+# Points nearer to a surface lie on it, in units of the size.
+_ON_FACE = 1e-5
 # Where a factor bends towards 1, in radii of the largest ball in the region: by trial of networks on plates with holes.
 _WIDTH = 4.0
 
@@ -39,24 +41,41 @@ def smooth_distance(region: AbstractRegion, tag: str) -> Callable[[Float[Array, 
 @functools.lru_cache(maxsize=256)
 def bubble(region: AbstractRegion, tag: str) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
     """See `AbstractDistance.bubble`."""
-    inside = region.sample_interior(_PROBES, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    inside = region.sample_interior(_PROBES, rng)
+    around = region.sample_boundary("boundary", _PROBES, rng).points
     size = float(np.max(np.ptp(region.bounds(), axis=0)))
-    return _bubble(lambda points: _faces(region, tag, points), inside, size, tag)
+    return _bubble(lambda points: _faces(region, tag, points), inside, around, size, tag)
 
 
 def bubble_of_pieces(
-    pieces: Sequence[Piece], inside: Float[np.ndarray, "p 2"], size: float, name: str
+    pieces: Sequence[Piece],
+    inside: Float[np.ndarray, "p 2"],
+    around: Float[np.ndarray, "p 2"],
+    size: float,
+    name: str,
 ) -> Callable[[Float[Array, "n 2"]], Float[Array, " n"]]:
-    """The same for pieces of a boundary in the plane; `inside` are points of the region."""
-    return _bubble(lambda points: faces_of_pieces(pieces, points), inside, size, name)
+    """The same for pieces of a boundary in the plane; `inside` are points of the region, `around` of all of its boundary."""
+    return _bubble(lambda points: faces_of_pieces(pieces, points), inside, around, size, name)
 
 
 def _bubble(
-    faces: Callable[[Float[Array, "n d"]], list[Face]], inside: Float[np.ndarray, "p d"], size: float, name: str
+    faces: Callable[[Float[Array, "n d"]], list[Face]],
+    inside: Float[np.ndarray, "p d"],
+    around: Float[np.ndarray, "q d"],
+    size: float,
+    name: str,
 ) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
     probes = jnp.asarray(inside)
     known = faces(probes)
-    plain = [bool(jnp.all(face.f > 0) | jnp.all(face.f < 0)) for face in known]
+    at_boundary = faces(jnp.asarray(around))
+    # Other parts of the boundary may lie on the same surface.
+    elsewhere = joined(at_boundary, size) > _ON_FACE * size
+    plain = [
+        bool(jnp.all(face.f > 0) | jnp.all(face.f < 0))
+        and not bool(jnp.any(elsewhere & (jnp.abs(there.f) < _ON_FACE * size)))
+        for face, there in zip(known, at_boundary, strict=True)
+    ]
     if sum(plain) > _MOST_FACTORS:
         # A product of many factors is tiny nearly everywhere.
         plain = [False] * len(known)

@@ -4,6 +4,7 @@ import numpy as np
 
 import jno
 from jno_core.errors import (
+    JnoFileNotFoundError,
     JnoKeyError,
     JnoNotImplementedError,
     JnoTypeError,
@@ -58,9 +59,9 @@ BAD = {
     "sample bool": (lambda p: p.domain.variable("interior", True), JnoTypeError, ["got True"], ["integer or None"]),
     "misspelt sampler": (
         lambda p: p.domain.variable("interior", (3, "unifrom")),
-        JnoTypeError,
+        JnoValueError,
         ["'unifrom'"],
-        ["'uniform' or a callable"],
+        ["Did you mean 'uniform'"],
     ),
     "sampler that returns floats": (
         lambda p: p.domain.variable("interior", (3, lambda q, n: np.zeros(n))),
@@ -262,7 +263,7 @@ BAD = {
     "polygon of two": (lambda p: jno.domain.polygon([(0, 0), (1, 0)]), JnoValueError, ["got 2"], ["at least 3"]),
     "negative radius": (lambda p: jno.domain.disk(radius=-1), JnoValueError, ["radius", "-1"], ["positive"]),
     "domain of a number": (lambda p: jno.domain(3), JnoTypeError, ["got 3"], ["jno.domain.NAME", "from_array"]),
-    "domain of a file name": (lambda p: jno.domain("a.msh"), JnoTypeError, ["'a.msh'"], ["a geometry", "from_array"]),
+    "domain of a file name": (lambda p: jno.domain("a.msh"), JnoFileNotFoundError, ["'a.msh'"], ["no mesh file"]),
     "nodes without a mesh": (
         lambda p: jno.domain.rect(compute_mesh_connectivity=False).variable("interior"),
         JnoValueError,
