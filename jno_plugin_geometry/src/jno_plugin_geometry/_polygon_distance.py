@@ -10,7 +10,6 @@ import shapely
 from jaxtyping import Array, Float
 
 from jno_core import AbstractDistance
-from jno_plugin_geometry._polygon_arrangement import Segments
 from jno_plugin_geometry._regions.curves import Segment
 from jno_plugin_geometry._smooth import bubble_of_pieces, distance_to_pieces
 
@@ -24,8 +23,8 @@ class AbstractPolygonDistance(AbstractDistance):
         """All of the geometry as one shapely geometry."""
 
     @abc.abstractmethod
-    def edges(self, tag: str) -> Segments:
-        """The edges `(e, 2, 2)` of a boundary tag."""
+    def sides(self, tag: str) -> Any:
+        """The `edges (e, 2, 2)` of a boundary tag, and what lies on their sides."""
 
     def bounds(self) -> Float[np.ndarray, "2 2"]:
         return np.array(self.active.bounds).reshape(2, 2)
@@ -45,7 +44,9 @@ class AbstractPolygonDistance(AbstractDistance):
 
     def _pieces(self, tag: str) -> tuple[list[Segment], float]:
         """The edges of a tag, and the size of the region."""
-        return [Segment(start, end) for start, end in self.edges(tag)], float(np.max(np.ptp(self.bounds(), axis=0)))
+        return [Segment(start, end) for start, end in self.sides(tag).edges], float(
+            np.max(np.ptp(self.bounds(), axis=0))
+        )
 
 
 # Functions are compared by identity, so that the same part must give the same one.
@@ -61,7 +62,7 @@ def _bubble(geometry: AbstractPolygonDistance, tag: str) -> Callable[[Float[Arra
     # Points of each triangle, close to its corners too.
     weights = np.random.default_rng(0).dirichlet(np.full(3, 0.5), (64, 1))
     inside = np.einsum("pok,tkd->ptd", weights, corners).reshape(-1, 2)
-    edges = geometry.edges("boundary")
+    edges = geometry.sides("boundary").edges
     along = np.linspace(0.01, 0.99, 32)[:, None, None]
     around = (edges[:, 0] * (1 - along) + edges[:, 1] * along).reshape(-1, 2)
     return bubble_of_pieces(pieces, inside, around, size, tag)

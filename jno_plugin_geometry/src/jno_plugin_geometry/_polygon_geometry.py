@@ -214,10 +214,6 @@ class PolygonGeometry(
         differ = np.any(covers[arrangement.left] != covers[arrangement.right], axis=1)
         return arrangement.segments()[differ | ((arrangement.left < 0) != (arrangement.right < 0))]
 
-    def edges(self, tag: str) -> Segments:
-        """The edges `(e, 2, 2)` of a boundary tag."""
-        return self.sides(tag).edges
-
     def sides(self, tag: str) -> EdgeSides:
         """The edges of a boundary tag and the regions on their two sides; an empty set is the outside."""
         if self._regions.kind(tag) != "boundary":
