@@ -88,8 +88,8 @@ def test_text_reads_like_mathematics(problem, text):
 
 OPERATORS = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b, "%": lambda a, b: a % b, "**": lambda a, b: a**b, "<": lambda a, b: 1.0 * (a < b),
-    ">=": lambda a, b: (a >= b) + 0.0, "<=": lambda a, b: 1.0 * ((a <= b) < b), ">": lambda a, b: 1.0 * (a > (b > a)),
+    "//": lambda a, b: a // b, "%": lambda a, b: a % b, "**": lambda a, b: a**b, "<": lambda a, b: 0.5 * (a < b),
+    ">=": lambda a, b: (a >= b) + 0.5, "<=": lambda a, b: 0.5 * ((a <= b) < b), ">": lambda a, b: 0.5 * (a > (b > a)),
 }  # fmt: skip
 POINTS = np.array([0.25, 0.5, -0.75, 2.0, -3.0])
 
