@@ -145,9 +145,9 @@ def by_scipy(row: Row, given: Prepared, values: np.ndarray) -> Derivatives:
 
 def _mesh_matrices(given: Prepared) -> tuple[list[Any], Any]:
     gradient, laplacian = (np.asarray(own["weights"]) for own in given.params)
-    tables = given.tables["mesh"]["neighbours"]
-    first = _lean(*Stencil(tables["first"].T, gradient.swapaxes(1, 2)).matrices())
-    return first, None if laplacian.ndim == 3 else _lean(*Stencil(tables["second"].T, laplacian.T[None]).matrices())[0]
+    table = given.tables["mesh"]["neighbours"]
+    first = _lean(*Stencil(table.T, gradient.swapaxes(1, 2)).matrices())
+    return first, None if laplacian.ndim == 3 else _lean(*Stencil(table.T, laplacian.T[None]).matrices())[0]
 
 
 def _grid_matrices(row: Row, given: Prepared) -> tuple[list[Any], Any]:

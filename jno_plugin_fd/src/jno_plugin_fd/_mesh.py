@@ -76,29 +76,24 @@ class MeshDifferences(AbstractMethod):
         return {"weights": _slots_first(entries if request.kind == "hessian" else np.sum(entries, axis=0))}
 
     def prepare(self, requests: Requests, where: Support) -> Any:
-        """`neighbours`, the nodes of each sum, `(K, n)` by order; and how the points get values of nodes."""
+        """`neighbours`, the nodes of each sum, `(K, n)`; and how the points get values of nodes."""
         mesh = _mesh_of(where)
         if self._rule == "quadratic":
-            tables = dict(zip(("first", "second"), (s.neighbours for s in _polynomial(mesh)), strict=True))
+            stencil = _polynomial(mesh)[0]
         elif self._rule == "cotangent":
-            tables = {"second": _laplacian(mesh).neighbours}
+            stencil = _laplacian(mesh)
         else:
-            tables = {"first": _gradient(mesh, self._rule).neighbours}
-        return {"neighbours": jax.tree.map(_table, tables), "transfer": _transfer(mesh, where)}
+            stencil = _gradient(mesh, self._rule)
+        return {"neighbours": _table(stencil.neighbours), "transfer": _transfer(mesh, where)}
 
     def apply(
         self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
     ) -> list[Float[Array, "n *s"]]:
         """All from one evaluation of the field at the nodes."""
-        values = _nodal_values(field, where)
-        tables = prepared["neighbours"]
-        found = []
-        for request, own in zip(requests, params, strict=True):
-            weights = own["weights"].astype(values.dtype)
-            if self._rule in ("cotangent", "quadratic"):
-                found.append(_direct(request, values, weights, tables["first" if request.order == 1 else "second"]))
-            else:
-                found.append(_composed(request, values, weights, tables["first"]))
+        values, table = _nodal_values(field, where), prepared["neighbours"]
+        weights = [own["weights"].astype(values.dtype) for own in params]
+        one = _direct if self._rule in ("cotangent", "quadratic") else _composed
+        found = [one(r, values, own, table) for r, own in zip(requests, weights, strict=True)]
         return [_at_points(result, where, prepared["transfer"]) for result in found]
 
 
@@ -153,7 +148,7 @@ def _composed(
 def _direct(
     request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "..."], table: UInt[Array, "k n"]
 ) -> Float[Array, "n *s"]:
-    """Every derivative has weights of its own."""
+    """Every derivative has weights of its own. Gathering for several at once is slower: the values do not stay in the cache."""
     if weights.ndim == 2:
         return weighted_sum(values, weights, table)
     if request.kind == "partial":
