@@ -8,6 +8,8 @@ import numpy as np
 import shapely
 from jaxtyping import Bool, Float, Int
 
+from jno_plugin_geometry._clusters import clusters
+
 Segments: TypeAlias = Float[np.ndarray, "k 2 2"]
 
 # Vertices and edges nearer than this, relative to the size of everything, are taken as the same.
@@ -116,7 +118,7 @@ def _noded(segments: Segments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     made = 2 * count + np.arange(len(crossings[0]))
     point = np.concatenate([ends, second, made, made])
     points = np.concatenate([segments.reshape(-1, 2), crossings[2]]) + 0.0
-    names = _merged(points, tolerance)
+    names = clusters(points, tolerance)
     start, along = segments[owner, 0], (segments[:, 1] - segments[:, 0])[owner]
     fraction = np.sum((points[point] - start) * along, axis=1) / np.sum(along**2, axis=1)
     order = np.lexsort((fraction, owner))
@@ -149,19 +151,6 @@ def _contacts(segments: Segments, tolerance: float) -> tuple[np.ndarray, np.ndar
     start = segments[j[mutual], 0]
     points = start + share[:, None] * (segments[j[mutual], 1] - start)
     return i[pair], 2 * j[pair] + end, (i[mutual], j[mutual], points)
-
-
-def _merged(points: Float[np.ndarray, "p 2"], tolerance: float) -> Int[np.ndarray, " p"]:
-    """For each point the first of those that it coincides with, directly or through others."""
-    places = np.asarray(shapely.points(points))
-    i, j = shapely.STRtree(places).query(places, predicate="dwithin", distance=tolerance)
-    names = np.arange(len(points))
-    while True:
-        lower = names.copy()
-        np.minimum.at(lower, i, names[j])
-        if np.array_equal(lower, names):
-            return names
-        names = lower
 
 
 def _faces(nodes: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ netgen runs in a child process: it can run for ever on a sliver, and a fault in 
 """
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Self, final
@@ -15,14 +16,12 @@ from jaxtyping import Float, Int
 from jno_core import Mesh
 from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
 from jno_plugin_geometry._arguments import checked_cells, checked_positive
+from jno_plugin_geometry._netgen_plane import clearances, put_on_edges, triangulated
 from jno_plugin_geometry._polygon_arrangement import Arrangement
 from jno_plugin_geometry._polygon_regions import PolygonRegions
-from jno_plugin_geometry._worker import WorkerError, WorkerTimeoutError, run_worker
 
 _WORKER = pathlib.Path(__file__).with_name("_polygon_worker.py")
 _AREA_TOLERANCE = 1e-9
-# How many times shorter than the mesh size edges beside a narrow gap may become: first this, then that.
-_REFINEMENTS = (10, 100)
 
 
 @final
@@ -138,13 +137,8 @@ def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float
 def _straightened(arrangement: Arrangement, found: _Triangles) -> tuple[np.ndarray, np.ndarray]:
     """The points with those of facets on their edges to the last bit, and the facets in the direction of their edges."""
     points, edges = found.points.copy(), found.facet_edges
-    start = arrangement.nodes[arrangement.edges[edges, 0]][:, None]
-    along = arrangement.nodes[arrangement.edges[edges, 1]][:, None] - start
-    fraction = np.sum((points[found.facets] - start) * along, axis=-1) / np.sum(along**2, axis=-1)
-    points[found.facets] = start + fraction[..., None] * along
-    # Corners come last, because they belong to several edges.
-    tree = shapely.STRtree(np.asarray(shapely.points(points)))
-    points[tree.nearest(np.asarray(shapely.points(arrangement.nodes)))] = arrangement.nodes
+    starts, ends = (arrangement.nodes[arrangement.edges[edges, end]] for end in (0, 1))
+    fraction = put_on_edges(points, found.facets, starts, ends, arrangement.nodes)
     backward = fraction[:, 0] > fraction[:, 1]
     return points, np.where(backward[:, None], found.facets[:, ::-1], found.facets)
 
@@ -153,7 +147,8 @@ def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: n
     # netgen compares lengths with absolute tolerances, so it works on a geometry of size one at the origin.
     origin = np.min(arrangement.nodes, axis=0)
     scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
-    shortest = np.minimum(_clearances(arrangement, float(np.max(edge_sizes))), edge_sizes)
+    gaps = clearances(arrangement.segments(), float(np.max(edge_sizes)))
+    shortest = np.minimum(gaps, edge_sizes) / scale
     task = {
         "nodes": (arrangement.nodes - origin) / scale,
         "edges": arrangement.edges,
@@ -161,35 +156,17 @@ def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: n
         "right": arrangement.right,
         "face_sizes": face_sizes / scale,
     }
-    reason = "no attempt"
-    for refinement in _REFINEMENTS:
-        task["edge_sizes"] = np.maximum(shortest, edge_sizes / refinement) / scale
-        try:
-            found = _Triangles(**run_worker(_WORKER, task, limit))
-        except WorkerTimeoutError as error:
-            raise JnoValueError(f"netgen did not finish within {limit:.0f} s. {_difficulty(arrangement)}") from error
-        except WorkerError as error:
-            reason = str(error)
-            continue
-        return dataclasses.replace(found, points=origin + scale * found.points)
-    raise JnoValueError(f"netgen could not mesh the polygons: {reason}. {_difficulty(arrangement)}")
-
-
-def _clearances(arrangement: Arrangement, reach: float) -> Float[np.ndarray, " e"]:
-    """The distance of each edge from the nearest one that it does not touch; infinite beyond `reach`."""
-    edges = np.asarray(shapely.linestrings(arrangement.segments()))
-    near, other = shapely.STRtree(edges).query(edges, predicate="dwithin", distance=reach)
-    distances = np.asarray(shapely.distance(edges[near], edges[other]))
-    clearances = np.full(len(edges), np.inf)
-    apart = distances > 0
-    np.minimum.at(clearances, near[apart], distances[apart])
-    return clearances
+    difficulty = functools.partial(_difficulty, arrangement)
+    answer = triangulated(_WORKER, task, shortest, edge_sizes / scale, limit, "polygons", difficulty)
+    found = _Triangles(**answer)
+    return dataclasses.replace(found, points=origin + scale * found.points)
 
 
 def _difficulty(arrangement: Arrangement) -> str:
     """What makes meshing hard: short edges and narrow gaps."""
     scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
+    gap = np.min(clearances(arrangement.segments(), scale))
     return (
         f"The geometry is {scale:.3g} wide; its shortest edge is {np.min(arrangement.lengths()):.3g} long, its narrowest "
-        f"gap is {np.min(_clearances(arrangement, scale)):.3g}. Remove small features, or use a mesh_size nearer to them."
+        f"gap is {gap:.3g}. Remove small features, or use a mesh_size nearer to them."
     )

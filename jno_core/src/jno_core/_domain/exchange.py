@@ -64,7 +64,10 @@ def exchange(
     results = {}
     for a in tags:
         for b in tags:
-            found = view_factors(known[a], known[b], blocking)
-            keep = 0.0 if a == b else 1.0
-            results[a, b] = (found.visible.astype(float) * keep, found.factors * keep)
+            if a == b:
+                size = len(known[a].weights)
+                results[a, b] = np.zeros((size, size)), np.zeros((size, size))
+            else:
+                found = view_factors(known[a], known[b], blocking)
+                results[a, b] = found.visible.astype(float), found.factors
     return results

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, final
 
 import numpy as np
-import shapely
 from jaxtyping import Bool, Float, Int
 
 from jno_core.errors import JnoValueError
+from jno_plugin_geometry._clusters import clusters
 from jno_plugin_geometry._regions.crossings import crossings, feet, touches
 from jno_plugin_geometry._regions.curves import Curves
 from jno_plugin_geometry._regions.nearest import inside
@@ -155,25 +155,12 @@ def _cut(a: Curves, b: Curves, both: Curves, tolerance: float) -> tuple[_Bits, F
     fraction = np.concatenate([np.zeros(total), np.ones(total), s, t, at_a, at_b])
     vertex = np.concatenate([pieces, total + pieces, new, new, of_b + n, of_a])
     places = np.concatenate([both.starts, both.ends, points])
-    vertex = _clusters(places, tolerance)[vertex]
+    vertex = clusters(places, tolerance)[vertex]
     order = np.lexsort([fraction, piece])
     piece, fraction, vertex = piece[order], fraction[order], vertex[order]
     # Between two cuts at the same vertex lies nothing.
     rows = np.flatnonzero((piece[:-1] == piece[1:]) & (vertex[:-1] != vertex[1:]))
     return _Bits(piece[rows], fraction[rows], fraction[rows + 1], vertex[rows], vertex[rows + 1]), places
-
-
-def _clusters(points: Float[np.ndarray, "n 2"], tolerance: float) -> Int[np.ndarray, " n"]:
-    """For each point the first one of all that are linked to it by steps of at most `tolerance`."""
-    places = np.asarray(shapely.points(points))
-    i, j = shapely.STRtree(places).query(places, predicate="dwithin", distance=tolerance)
-    label = np.arange(len(points))
-    while True:
-        least = label.copy()
-        np.minimum.at(least, i, label[j])
-        if np.array_equal(least, label):
-            return label
-        label = least
 
 
 def _twins(both: Curves, bits: _Bits, of_b: Bool[np.ndarray, " k"], tolerance: float) -> Int[np.ndarray, " k"]:
