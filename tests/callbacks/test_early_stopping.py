@@ -16,7 +16,7 @@ from jno_plugin_callbacks import EarlyStopping
 
 
 def start(callback, epochs, first_epoch=0):
-    callback.on_fit_start(RunInfo(first_epoch=first_epoch, epochs=epochs, terms=("pde",), trackers=(), trainable=1))
+    callback.on_fit_start(RunInfo(first_epoch, epochs, ("pde",), (), 1, None, True, None))
 
 
 def chunk(values, first_epoch):
@@ -197,7 +197,7 @@ def test_works_through_the_hooks():
     callback = EarlyStopping(patience=2)
     manager.register(callback)
     manager.check_pending()
-    run = RunInfo(first_epoch=0, epochs=3, terms=("pde",), trackers=(), trainable=1)
+    run = RunInfo(0, 3, ("pde",), (), 1, None, True, None)
     manager.hook.on_fit_start(run=run, state=None)
     (reason,) = manager.hook.should_stop(step=3, metrics=chunk([1.0, 2.0, 2.0], 0))
     assert "2 epochs" in reason

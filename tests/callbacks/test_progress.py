@@ -43,9 +43,7 @@ def hooks(callback):
 
 
 def start(hook, epochs=100, first_epoch=0, terms=("pde", "bc")):
-    hook.on_fit_start(
-        run=RunInfo(first_epoch=first_epoch, epochs=epochs, terms=terms, trackers=(), trainable=7), state=None
-    )
+    hook.on_fit_start(run=RunInfo(first_epoch, epochs, terms, (), 7, None, True, None), state=None)
 
 
 def chunk(hook, first_epoch, epochs, seconds, losses=(2.0, 1.0)):
@@ -55,7 +53,7 @@ def chunk(hook, first_epoch, epochs, seconds, losses=(2.0, 1.0)):
 
 
 def end(hook, epochs=100, stopped=None):
-    hook.on_fit_end(result=FitResult(epochs=epochs, stopped=stopped, statistics=None))
+    hook.on_fit_end(result=FitResult(epochs=epochs, stopped=stopped, state=None, statistics=None))
 
 
 def screen(text):
@@ -387,8 +385,8 @@ import sys
 from jno_core import FitResult, RunInfo
 from jno_plugin_callbacks import EarlyStopping, Progress
 progress = Progress()
-progress.on_fit_start(RunInfo(0, 1, (), (), 0))
-progress.on_fit_end(FitResult(0, None, None))
+progress.on_fit_start(RunInfo(0, 1, (), (), 0, None, True, None))
+progress.on_fit_end(FitResult(0, None, None, None))
 sys.exit("rich" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import shapely
 
-from jno_core.testing import GeometrySuite, SchemeSuite, plugin_checks
+from jno_core.testing import GeometrySuite, ScheduleSuite, SchemeSuite, plugin_checks
 from jno_plugin_fd import FiniteDifference
 from jno_plugin_geometry import Disk, LShape, MeshFile, Polygon, PolygonGeometry, Prism
 
@@ -83,7 +83,20 @@ def test_geometry(check):
     check()
 
 
-@plugin_checks("jno-plugin-balancers")
+def schedule_suite(**arguments):
+    return type("Suite", (ScheduleSuite,), {"arguments": arguments})
+
+
+@plugin_checks(
+    "jno-plugin-balancers",
+    suites={
+        "schedule:constant": schedule_suite(lr=1e-3),
+        "schedule:cosine": schedule_suite(total_steps=20, lr0=1e-2),
+        "schedule:exponential": schedule_suite(lr0=1e-2, decay_rate=0.9, decay_steps=7, lr_end=1e-5),
+        "schedule:piecewise_constant": schedule_suite(boundaries=[5, 20], values=[1e-2, 1e-3, 0.0]),
+        "schedule:warmup_cosine": schedule_suite(total_steps=25, warmup_steps=5),
+    },
+)
 def test_balancers(check):
     check()
 

@@ -18,12 +18,19 @@ from jno_core.testing import BalancerSuite, GeometrySuite, SchemeSuite, checks_o
 
 HERE = pathlib.Path(__file__).parent
 WRONG = {file.stem: tomllib.loads(file.read_text()) for file in sorted((HERE / "wrong").glob("*.toml"))}
-CLASSES = {"scheme": "Directional", "geometry": "Rectangle", "balancer": "InverseMean", "callback": "Lowest"}
+CLASSES = {
+    "scheme": "Directional",
+    "geometry": "Rectangle",
+    "balancer": "InverseMean",
+    "callback": "Lowest",
+    "schedule": "InverseTime",
+}
 GROUPS = {
     "scheme": "jno.schemes",
     "geometry": "jno.geometries",
     "balancer": "jno.balancers",
     "callback": "jno.callbacks",
+    "schedule": "jno.schedules",
 }
 # These checks start an interpreter, which costs a second or two, so only faults of importing run them.
 INTERPRETED = ("import:loads", "import:light", "import:backend", "import:config")

@@ -14,7 +14,8 @@ from hypothesis import given, settings, strategies as st
 
 import jno
 from jno_core import AbstractScheme
-from jno_core._compile import chunk_sums, chunks, chunks_of, plan_chunks
+from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, plan_chunks, rows_of
+from jno_core._train.options import StepOptions
 from jno_core.errors import JnoTypeError, JnoValueError
 
 apply: Any = jno.fn
@@ -39,7 +40,7 @@ def plan(losses, rows: int | None = 10):
     """The plan of some losses, as one problem's constraints."""
     problem = jno.core(losses).problem
     modules = {model: model.module for model in problem.models.values()}
-    return plan_chunks(problem.program, problem.constraints, problem.data(), modules, rows)
+    return plan_chunks(problem.program, problem.constraints, problem.data(), modules, ChunkPlan(rows))
 
 
 DIVIDED = {
@@ -181,7 +182,7 @@ def test_parts_cover_the_points_and_are_no_larger_than_asked(points, rows):
         assert 1 <= divided.rows <= rows
         assert (divided.parts - 1) * divided.rows < points <= divided.parts * divided.rows
         data = p.domain.data([p.x.collocation], [])
-        parts = chunks_of(data, divided)
+        parts = chunks_of(rows_of(data, divided), divided)
         [stacked] = parts.rows
         assert stacked.shape == (divided.parts, 1, divided.rows, 2)
         counted = np.asarray(parts.counts)
@@ -196,11 +197,12 @@ def test_parts_add_up_to_the_reductions_of_each_instance():
     made = k * p.x - m
     problem = jno.core([made.mse, made.mae, made.mean, made.sum]).problem
     data = problem.data()
-    [divided] = plan_chunks(problem.program, problem.constraints, data, {}, 5)
-    parts, total = chunks_of(data, divided), 0
+    [divided] = plan_chunks(problem.program, problem.constraints, data, {}, ChunkPlan(5))
+    parts, total = chunks_of(rows_of(data, divided), divided), 0
+    keys = jax.random.split(jax.random.key(0), 3)
     for i in range(divided.parts):
         part = jax.tree.map(lambda a, i=i: a[i], parts)
-        total = total + np.stack(chunk_sums(problem.program, divided, data, part, {}, jax.random.key(0)))
+        total = total + np.stack(chunk_sums(problem.program, divided, data, part, {}, keys, 1))
     x, factors = p.points[:, :1].astype(np.float64), np.array([1.0, 2.0, -4.0])[:, None, None]
     exact = factors * x - np.arange(3 * 17 * 2.0).reshape(3, 17, 2)
     axes = (1, 2)
@@ -268,7 +270,7 @@ def temporary_bytes(points, chunk, losses, optimizer):
     """What the compiled step needs besides its arguments and results."""
     p = Plane(points, width(32))
     p.net.optimizer(optimizer)
-    compiled = jno.core(losses(p))._prepare(chunk)
+    compiled = jno.core(losses(p))._trainer.prepared(StepOptions(chunk=chunk))
     state = compiled.initial(jax.random.key(0))
     step = jax.jit(compiled._stepper.step).lower(state, compiled._rest, compiled._data).compile()
     analysis: Any = step.memory_analysis()

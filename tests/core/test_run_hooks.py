@@ -12,10 +12,10 @@ from jno_core._registry import Registry
 from jno_core._train.run_hooks import RunHooks
 from jno_core.errors import JnoTypeError, JnoValueError, PluginNotFoundError, PluginTypeError
 
-RUN = RunInfo(first_epoch=0, epochs=10, terms=("pde",), trackers=(), trainable=3)
+RUN = RunInfo(0, 10, ("pde",), (), trainable=3, directory=None, writes=True, view=None)
 METRICS = Metrics(first_epoch=0, total=np.ones(2), losses=np.ones((2, 1)), seconds=0.5, tracked={})
-STATE = TrainState(params={}, opt_state={}, plugin_state={}, key=jax.random.key(0), epoch=jnp.asarray(2))
-RESULT = FitResult(epochs=2, stopped=None, statistics=None)
+STATE = TrainState({}, {}, {}, key=jax.random.key(0), epoch=jnp.asarray(2), rate=jnp.asarray(1.0))
+RESULT = FitResult(epochs=2, stopped=None, state=STATE, statistics=None)
 
 
 class Diary:
@@ -35,6 +35,10 @@ class Diary:
     @hookimpl
     def should_stop(self, step, metrics):
         self.calls.append(("should_stop", step, metrics))
+
+    @hookimpl
+    def on_non_finite(self, run, step, reason, state):
+        self.calls.append(("on_non_finite", run, step, reason, state))
 
     @hookimpl
     def on_fit_end(self, result):
@@ -82,12 +86,14 @@ def test_every_hook_reaches_a_callback_with_its_arguments():
     hooks.on_fit_start(RUN, STATE)
     hooks.on_chunk_end(RUN, 2, METRICS, STATE)
     assert hooks.should_stop(2, METRICS) == []
+    assert hooks.on_non_finite(RUN, 2, "nan", STATE) is None
     hooks.on_fit_end(RESULT)
     hooks.on_fit_error(error, STATE)
     assert diary.calls == [
         ("on_fit_start", RUN, STATE),
         ("on_chunk_end", RUN, 2, METRICS, STATE),
         ("should_stop", 2, METRICS),
+        ("on_non_finite", RUN, 2, "nan", STATE),
         ("on_fit_end", RESULT),
         ("on_fit_error", error, STATE),
     ]
@@ -109,6 +115,27 @@ def test_all_reasons_to_stop_are_given():
 def test_a_reason_must_be_a_string(value):
     with pytest.raises(PluginTypeError, match=rf"should_stop\(\) of a callback returned {value}"):
         RunHooks([Stopper(value)]).should_stop(2, METRICS)
+
+
+class Rescuer:
+    def __init__(self, answer):
+        self.answer = answer
+
+    @hookimpl
+    def on_non_finite(self):
+        return self.answer
+
+
+def test_the_first_state_to_go_on_from_is_taken():
+    other = dataclasses.replace(STATE, rate=jnp.asarray(0.5))
+    # pluggy asks the last one first.
+    hooks = RunHooks([Rescuer(STATE), Rescuer(other), Rescuer(None)])
+    assert hooks.on_non_finite(RUN, 2, "nan", STATE) is other
+
+
+def test_only_a_state_can_be_gone_on_from():
+    with pytest.raises(PluginTypeError, match=r"on_non_finite\(\) of a callback returned dict; expected a TrainState"):
+        RunHooks([Rescuer({})]).on_non_finite(RUN, 2, "nan", STATE)
 
 
 def test_two_runs_do_not_see_each_other():

@@ -1,6 +1,7 @@
 """`Statistics`: what it reports equals what was recorded; files round-trip, and no damage to one passes unseen."""
 
 import dataclasses
+import hashlib
 import html
 import json
 import os
@@ -16,7 +17,6 @@ import safetensors
 import safetensors.numpy
 from hypothesis import given, settings, strategies as st
 
-from jno_core._train import statistics_file
 from jno_core._train.statistics import RunLog, Statistics, Track
 from jno_core.errors import JnoFileNotFoundError, JnoImportError, JnoKeyError, JnoTypeError, JnoValueError
 
@@ -96,9 +96,13 @@ def test_training_logs_hold_one_dictionary_per_run():
         "training_time",
         "stopped",
         "compile_time",
+        "steps_per_second",
         "trainable_params",
         "frozen_params",
         "total_params",
+        "lora_params",
+        "device",
+        "versions",
         "track_stats",
     }
     np.testing.assert_array_equal(second["epoch"], [5, 6, 7])
@@ -188,7 +192,8 @@ def test_the_summary_tells_the_run(capsys):
         "pde.mse",
         "0.2",
         "0.3333 at epoch 4 (3 values)",
-        "0.01 s, 2 ms per step; compilation 1.5 s",
+        "0.01 s, 2 ms per step, 500 steps/s",
+        "compilation    1.5 s",
         "100 trainable, 20 frozen",
         "the loss is small",
     ]:
@@ -225,11 +230,13 @@ def lines_of(axes):
 
 
 def test_the_figure_shows_losses_trackers_and_times():
-    losses, trackers, times = HISTORY.figure().axes
+    losses, progress, trackers, times = HISTORY.figure().axes
     assert losses.get_yscale() == "log"
     assert set(lines_of(losses)) == {" pde.mse", " bc.mse", " total"}
     np.testing.assert_allclose(lines_of(losses)[" total"].get_ydata(), HISTORY.total_loss_history)
     np.testing.assert_array_equal(lines_of(losses)[" total"].get_xdata(), np.arange(8))
+    assert set(lines_of(progress)) == {" pde.mse", " bc.mse"}
+    np.testing.assert_allclose(lines_of(progress)[" bc.mse"].get_ydata()[:5], np.linspace(1.0, 0.1, 5))
     np.testing.assert_array_equal(trackers.get_lines()[0].get_xdata(), [0, 2, 4])
     np.testing.assert_allclose(times.get_lines()[0].get_ydata()[:5], np.full(5, 2.0))
     assert times.get_ylabel() == "ms"
@@ -402,7 +409,7 @@ def rewrite(path, change):
         manifest = json.loads(container.metadata()["manifest"])
     change(manifest, arrays)
     text = json.dumps(manifest)
-    metadata = {"manifest": text, "manifest_sha256": statistics_file._sha256(text.encode())}
+    metadata = {"manifest": text, "manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}
     path.write_bytes(safetensors.numpy.save(arrays, metadata=metadata))
 
 
@@ -414,10 +421,10 @@ def rewrite(path, change):
         (lambda m, a: a.update({"runs/0/seconds": np.zeros(3)}), "'runs/0/seconds' does not match its checksum"),
         (lambda m, a: a.update({"runs/0/tracks/0/values": np.zeros((2, 2), np.float16)}), "'runs/0/tracks/0/values'"),
         (lambda m, a: a.update({"runs/0/tracks/0/values": np.zeros((2, 2), np.int64)}), "'runs/0/tracks/0/values'"),
-        (lambda m, a: m["runs"][0].pop("stopped"), "'manifest' does not describe"),
-        (lambda m, a: m.pop("arrays"), "'manifest' does not describe"),
+        (lambda m, a: m["content"]["runs"][0].pop("stopped"), "'manifest' does not describe"),
+        (lambda m, a: m.pop("arrays"), "'manifest' is incomplete"),
         (lambda m, a: m.update(version=2), "format version 2; this jno reads versions up to 1"),
-        (lambda m, a: m.update(format="jno.problem"), "holds 'jno.problem'; expected a training history"),
+        (lambda m, a: m.update(kind="problem"), "holds a 'problem'; expected a 'training history'"),
     ],
 )
 def test_the_damaged_part_is_named(saved, change, message):
@@ -430,7 +437,7 @@ def test_the_damaged_part_is_named(saved, change, message):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(safetensors.numpy.save({"w": np.zeros(3)}))
-    with pytest.raises(JnoValueError, match="no training history"):
+    with pytest.raises(JnoValueError, match="was not written by jno"):
         Statistics.load(path)
     path.write_bytes(b"\x80\x04\x95not a pickle either")
     with pytest.raises(JnoValueError, match="damaged"):

@@ -189,9 +189,9 @@ def test_a_stencil_trains_to_the_least_squares_optimum():
     optimum = np.linalg.lstsq(matrix, target, rcond=None)[0]
     least = np.mean((matrix @ optimum - target) ** 2)
     history = crux.solve(40)
-    compiled = crux._compiled._executable
+    compiled = crux._trainer._compiled._executable
     history = crux.solve(20)
-    assert crux._compiled._executable is compiled
+    assert crux._trainer._compiled._executable is compiled
     assert history.total_loss_history[0] > 5 * least
     assert history.total_loss <= 1.02 * least
     np.testing.assert_allclose(crux.eval(weights), optimum, atol=0.02 * np.abs(optimum).max())

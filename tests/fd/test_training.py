@@ -67,13 +67,13 @@ def test_weights_are_data_of_the_step_and_not_constants_of_it():
     x, y, _ = domain.variable("interior")
     crux = jno.core([(network()(x, y).laplacian(x, y, scheme=FD) + 1).mse])
     crux.solve(2)
-    compiled = crux._compiled
-    state = crux._initial_state(compiled)
+    compiled = crux._trainer._compiled
+    state = crux._trainer.initial_state(compiled)
     jaxpr = jax.make_jaxpr(compiled._stepper.step)(state, compiled._rest, compiled._data)
     assert all(np.size(constant) < 100 for constant in jaxpr.consts)
     executable = compiled._executable
     crux.solve(2)
-    assert crux._compiled._executable is executable
+    assert crux._trainer._compiled._executable is executable
 
 
 def test_an_explanation_names_the_rule():

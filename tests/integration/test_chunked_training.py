@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import jno
+from jno_core._train.options import StepOptions
 from jno_core.errors import NonFiniteLossWarning
 
 N = 23
@@ -37,7 +38,7 @@ class Problem:
 
 def divided(crux, chunk):
     """The number of reductions that a problem takes part by part."""
-    return sum(len(d.reductions) for d in crux._prepare(chunk)._stepper._objective.divided)
+    return sum(len(d.reductions) for d in crux._trainer.prepared(StepOptions(chunk=chunk)).divided)
 
 
 def trained(losses, chunk, epochs=3, **options):

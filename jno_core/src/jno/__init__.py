@@ -10,10 +10,11 @@ field = crux.eval(u)
 
 from typing import TYPE_CHECKING
 
-from jno import ad_mode, fn, nn, noise, numpy
+from jno import ad_mode, fn, nn, noise, numpy, schedules
 from jno._namespaces import callbacks, domain, lora, np, optimizers, sampler
 from jno._training import __getattr__ as __getattr__
 from jno._version import __version__
+from jno.schedules import LearningRateSchedule, lrs
 from jno_core import plugins
 from jno_core._graph import Placeholder
 from jno_core._settings import get_seed, setup
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jno_core._train import Core as core, Statistics as statistics
 
 __all__ = [
+    "LearningRateSchedule",
     "Placeholder",
     "__version__",
     "ad_mode",
@@ -31,6 +33,7 @@ __all__ = [
     "fn",
     "get_seed",
     "lora",
+    "lrs",
     "nn",
     "noise",
     "np",
@@ -38,6 +41,7 @@ __all__ = [
     "optimizers",
     "plugins",
     "sampler",
+    "schedules",
     "setup",
     "statistics",
 ]

@@ -8,6 +8,9 @@ from jno_core._graph import balance
 from jno_core._registry import registry
 from jno_core.errors import JnoTypeError
 
+_SCHEDULES = ("dlrs",)
+"""Schedules that read the losses, which users know as adaptive."""
+
 
 @final
 class PluginNamespace:
@@ -33,11 +36,15 @@ class BalancerNamespace:
     """Loss balancers: `w1, w2 = jno.fn.adaptive.relobralo([loss1, loss2])` gives one weight per loss.
 
     Every balancer takes the losses, `mode` (`"raw"`, `"minmax"`, `"l2"`), `eps` (the floor of a loss) and its own options.
+
+    `jno.fn.adaptive.dlrs(...)` is the learning-rate schedule of that name, for `net.scale(...)`.
     """
 
-    def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in _SCHEDULES:
+            return registry.get("schedule", name)
         rule = registry.get("balancer", name)
 
         def weigh(losses: Sequence[Any], mode: Any = "raw", eps: float = 1e-12, **options: Any) -> tuple[Any, ...]:
@@ -54,7 +61,7 @@ class BalancerNamespace:
         return weigh
 
     def __dir__(self) -> list[str]:
-        return list(registry.names("balancer"))
+        return sorted({*registry.names("balancer"), *(set(_SCHEDULES) & set(registry.names("schedule")))})
 
     def __repr__(self) -> str:
         return "jno.fn.adaptive"

@@ -4,7 +4,9 @@ Users import `jno`; authors of plugins import the contracts from here.
 """
 
 from jno_core._interfaces import (
+    CHECKPOINT_INDEX as CHECKPOINT_INDEX,
     AbstractBalancer as AbstractBalancer,
+    AbstractCheckpointer as AbstractCheckpointer,
     AbstractCombinable as AbstractCombinable,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
@@ -13,8 +15,10 @@ from jno_core._interfaces import (
     AbstractGeometry as AbstractGeometry,
     AbstractMeshFile as AbstractMeshFile,
     AbstractRemeshable as AbstractRemeshable,
+    AbstractRunView as AbstractRunView,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,
+    Checkpoint as Checkpoint,
     DerivativeRequest as DerivativeRequest,
     DifferentiationModes as DifferentiationModes,
     Field as Field,

@@ -29,6 +29,10 @@ class JnoKeyError(JnoError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class JnoOSError(JnoError, OSError):
+    """A file that cannot be written; the message says what was needed and what is free."""
+
+
 class JnoFileNotFoundError(JnoError, FileNotFoundError):
     """A file or folder that does not exist."""
 
@@ -39,6 +43,10 @@ class JnoImportError(JnoError, ImportError):
 
 class JnoNotImplementedError(JnoError, NotImplementedError):
     """A documented argument whose implementation comes with a later release, which the message names."""
+
+
+class NonFiniteLossError(JnoError, FloatingPointError):
+    """A loss term or gradient became NaN or infinite, and a callback was told to raise then."""
 
 
 class JnoWarning(UserWarning):

@@ -2,7 +2,7 @@
 
 A callback is any object with methods named as below and marked `@hookimpl`; it may take any subset of the arguments.
 Hooks run on the host between chunks of compiled steps, on a manager made for one run, so two runs never see each other.
-The run never depends on what a hook does, except that `should_stop` may end it.
+The run never depends on what a hook does, except that `should_stop` may end it and `on_non_finite` may save it.
 
 A callback that must see the run at fixed epochs sets the attribute `every: int`: chunks then end at its multiples.
 """
@@ -33,6 +33,14 @@ class TrainerHooks:
     @hookspec
     def should_stop(self, step: int, metrics: Metrics) -> str | None:  # pyright: ignore[reportReturnType]
         """Return a reason to end the run after this chunk, else `None`; all reasons are reported."""
+
+    @hookspec(firstresult=True)
+    def on_non_finite(self, run: RunInfo, step: int, reason: str, state: TrainState) -> TrainState | None:  # pyright: ignore[reportReturnType]
+        """Called when the loss or gradient of epoch `step` is not finite; `state` is the last one before it.
+
+        Return a state to go on from, such as an earlier one with a lower `rate`; `None` leaves it to the next callback, and
+        in the end to the run, which stops with a `NonFiniteLossWarning`. Raise to end the run with an error.
+        """
 
     @hookspec
     def on_fit_end(self, result: FitResult) -> None:

@@ -67,10 +67,14 @@ class Problem:
     def network(self, components=1, name="u"):
         return jno.nn.wrap(self.module(components), name=name)
 
+    def trained(self):
+        """The problem with an optimizer."""
+        self.net.optimizer(optax.adam(1e-3))
+        return self
+
     def crux(self, *more):
         """A problem that can be solved."""
-        self.net.optimizer(optax.adam(1e-3))
-        return jno.core([self.pde.mse, *more])
+        return jno.core([self.trained().pde.mse, *more])
 
     def mask(self, where=lambda m: m.layers[0].weight, value=True):
         return eqx.tree_at(where, jax.tree.map(lambda _: False, self.net.module), value)

@@ -3,9 +3,12 @@
 from jno_core._compile.chunks import (
     Chunk as Chunk,
     ChunkedSet as ChunkedSet,
+    ChunkPlan as ChunkPlan,
     chunk_sums as chunk_sums,
     chunks_of as chunks_of,
     plan_chunks as plan_chunks,
+    reduced as reduced,
+    rows_of as rows_of,
 )
 from jno_core._compile.cost import Cost as Cost, cost_of as cost_of
 from jno_core._compile.data import instance_count as instance_count

@@ -47,17 +47,25 @@ _ENTRIES: dict[Callable[..., Any], Callable[[Array], Array]] = {
 @final
 @dataclasses.dataclass(frozen=True)
 class ChunkedSet:
-    """Reductions over one point set of `points` points, taken in `parts` parts of `rows` rows; the last may be short."""
+    """Reductions over `points` points of one point set, taken in `parts` parts of `rows` rows; the last may be short.
+
+    A step takes all points of the set, or a random `points` of its `total`.
+    """
 
     collocation: str
     reductions: tuple[FunctionCall, ...]
     points: int
     rows: int
+    total: int
 
     @property
     def parts(self) -> int:
         """How many parts there are."""
         return -(-self.points // self.rows)
+
+    def with_rows(self, data: DomainData, rows: PyTree) -> DomainData:
+        """The data with other rows (see `rows_of`) in place of the points of this set."""
+        return eqx.tree_at(lambda d: _rows(d, self.collocation), data, rows)
 
 
 @final
@@ -69,42 +77,72 @@ class Chunk(NamedTuple):
     counts: Bool[Array, " r"]
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class ChunkPlan:
+    """How point sets shall be divided.
+
+    - `rows`: the size of a part as the user wants it, or `None`: as many as keep to the working set.
+    - `whole`: take all points of a step in one part.
+    - `batch`: how many points of each set a step takes, or `None`: all.
+    - `window`: the number of time steps at each point.
+    - `devices`: the number of devices that share the rows of a part.
+    """
+
+    rows: int | None = None
+    whole: bool = False
+    batch: int | None = None
+    window: int = 1
+    devices: int = 1
+
+
 def plan_chunks(
     program: Program,
     roots: Sequence[Placeholder],
     data: DomainData,
     modules: dict[Model, PyTree],
-    rows: int | None,
+    plan: ChunkPlan,
 ) -> tuple[ChunkedSet, ...]:
-    """The reductions below the roots that are worth dividing, by point set.
-
-    `rows` is the size of a part as the user wants it, or `None`: as many as keep to the working set.
-    """
+    """The reductions below the roots that are taken part by part, by point set: those worth it, and those over a batch."""
     # A size that the user names is a bound; one that is chosen here shall give two full parts at least.
-    least = 2 if rows is None else 1
+    least = 2 if plan.rows is None else 1
     planned = []
+    # The points of an integration rule belong together: a few of them are no approximation of the integral.
+    rules = {c.name for c in program.collocations if c.rule is not None}
     for name, reductions in _candidates(program, roots).items():
-        points = data.points[name].points.shape[1]
-        if points <= least * (rows or SMALLEST):
+        total = data.points[name].points.shape[1]
+        points = total if plan.batch is None or name in rules else min(plan.batch, total)
+        if points == total and points <= least * (plan.rows or SMALLEST):
             continue
         divisible, row_bytes = _divisible(program, name, reductions, data, modules)
-        fitting = rows or max(SMALLEST, _working_set() // max(1, row_bytes * data.instances))
-        if divisible and points > least * fitting:
-            planned.append(ChunkedSet(name, divisible, points, _even(points, fitting)))
+        if not divisible:
+            continue
+        size = max(1, row_bytes * data.instances * plan.window)
+        fitting = points if plan.whole else plan.rows or max(SMALLEST, plan.devices * (_working_set() // size))
+        if points > least * fitting:
+            planned.append(ChunkedSet(name, divisible, points, _even(points, fitting, plan.devices), total))
+        elif points < total or plan.devices > 1:
+            rows = _even(points, min(fitting, points), plan.devices)
+            planned.append(ChunkedSet(name, divisible, points, rows, total))
     return tuple(planned)
 
 
-def chunks_of(data: DomainData, divided: ChunkedSet) -> Chunk:
-    """All parts of a point set, stacked along a leading axis. The last row fills up the last part."""
-    parts, rows = divided.parts, divided.rows
-    order = jnp.minimum(jnp.arange(parts * rows), divided.points - 1)
+def rows_of(data: DomainData, divided: ChunkedSet) -> PyTree:
+    """The arrays that have one row for each point of a point set, along the second axis."""
+    return _rows(data, divided.collocation)
+
+
+def chunks_of(rows: PyTree, divided: ChunkedSet) -> Chunk:
+    """The parts of `points` rows, stacked along a leading axis. The last row fills up the last part."""
+    parts, size = divided.parts, divided.rows
+    order = jnp.minimum(jnp.arange(parts * size), divided.points - 1)
 
     def stacked(x: Array) -> Array:
-        filled = x if parts * rows == divided.points else x[:, order]
-        return jnp.moveaxis(filled.reshape(x.shape[0], parts, rows, *x.shape[2:]), 1, 0)
+        filled = x if parts * size == divided.points else x[:, order]
+        return jnp.moveaxis(filled.reshape(x.shape[0], parts, size, *x.shape[2:]), 1, 0)
 
-    counts = (jnp.arange(parts * rows) < divided.points).reshape(parts, rows)
-    return Chunk(jnp.arange(parts), jax.tree.map(stacked, _rows(data, divided.collocation)), counts)
+    counts = (jnp.arange(parts * size) < divided.points).reshape(parts, size)
+    return Chunk(jnp.arange(parts), jax.tree.map(stacked, rows), counts)
 
 
 def chunk_sums(
@@ -113,23 +151,32 @@ def chunk_sums(
     data: DomainData,
     chunk: Chunk,
     modules: dict[Model, PyTree],
-    key: PRNGKey,
+    keys: PRNGKey,
+    window: int,
 ) -> list[Array]:
-    """What one part of the points adds to each reduction, for every instance: `(B,)` each."""
+    """What one part of the points adds to each reduction, for every instance: `(B,)`, or `(B, window)`, each."""
     name = divided.collocation
-    small = eqx.tree_at(lambda d: _rows(d, name), _without_mesh(data, name), chunk.rows)
+    small = divided.with_rows(_without_mesh(data, name), chunk.rows)
     roots = tuple(reduction.children()[0] for reduction in divided.reductions)
-    values = sampled_values(program, roots, small, modules, {}, key, chunk=chunk.number)
+    values = sampled_values(program, roots, small, modules, {}, keys, window, chunk=chunk.number)
+    lead = 1 if window == 1 else 2
     sums = []
     for reduction, value in zip(divided.reductions, values, strict=True):
         entries = _ENTRIES[reduction.fn](value)
-        counted = jnp.where(chunk.counts.reshape(1, -1, *(1,) * (entries.ndim - 2)), entries, 0)
+        counts = chunk.counts.reshape(*(1,) * lead, -1, *(1,) * (entries.ndim - lead - 1))
+        counted = jnp.where(counts, entries, 0)
         # Many parts are added up; in half precision, small parts would vanish beside the sum so far.
         dtype = jnp.promote_types(reduction.aval.dtype, jnp.float32)
-        total = jnp.sum(counted, axis=tuple(range(1, entries.ndim)), dtype=dtype)
-        size = divided.points * math.prod(entries.shape[2:])
-        sums.append(total if reduction.fn is jnp.sum else total / size)
+        total = jnp.sum(counted, axis=tuple(range(lead, entries.ndim)), dtype=dtype)
+        # A sum over a batch stands for the sum over all points, as a mean over it stands for their mean.
+        divisor = divided.points / divided.total if reduction.fn is jnp.sum else divided.points * _size(entries, lead)
+        sums.append(total if divisor == 1 else total / divisor)
     return sums
+
+
+def _size(entries: Array, lead: int) -> int:
+    """The number of entries for each point."""
+    return math.prod(entries.shape[lead + 1 :])
 
 
 def _rows(data: DomainData, name: str) -> PyTree:
@@ -164,6 +211,12 @@ def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tup
                 continue
         stack.extend(reversed(opened(node)))
     return {name: tuple(nodes.values()) for name, nodes in found.items()}
+
+
+def reduced(root: Placeholder) -> Placeholder:
+    """What a loss reduces over points: the argument of the one such reduction below it, else the loss itself."""
+    found = [node for node in walk.nodes([root], opened) if isinstance(node, FunctionCall) and _is_sum(node)]
+    return found[0].children()[0] if len(found) == 1 else root
 
 
 def _is_sum(node: FunctionCall) -> bool:
@@ -226,8 +279,9 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _even(points: int, rows: int) -> int:
-    """About `rows` rows for each part, so that all parts are full if that is possible."""
+def _even(points: int, rows: int, devices: int) -> int:
+    """About `rows` rows for each part, the same for each device, so that all parts are full if that is possible."""
     fewest = -(-points // rows)
-    exact = next((parts for parts in range(fewest, fewest + fewest // 4 + 1) if points % parts == 0), fewest)
-    return -(-points // exact)
+    candidates = range(fewest, fewest + fewest // 4 + 1)
+    exact = next((parts for parts in candidates if points % (parts * devices) == 0), fewest)
+    return -(-points // (exact * devices)) * devices

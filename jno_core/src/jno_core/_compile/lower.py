@@ -25,24 +25,36 @@ def sampled_values(
     data: DomainData,
     modules: dict[Model, PyTree],
     weights: dict[Balance, Array],
-    key: PRNGKey,
+    keys: PRNGKey,
+    window: int = 1,
     known: Sequence[tuple[Placeholder, Array]] = (),
     chunk: Int[Array, ""] | None = None,
 ) -> list[Array]:
-    """The roots for every instance, each at one random time step: `(B, *shape)` per root. What a training step sees.
+    """The roots for every instance, each from a random time step on: what a training step sees.
 
-    - `known`: expressions below the roots with their values for every instance, which are not computed again.
+    `(B, *shape)` per root at one time step, `(B, window, *shape)` at several consecutive ones.
+
+    - `keys`: one for each instance, `(B,)`.
+    - `known`: expressions below the roots with their values of that shape, which are not computed again.
     - `chunk`: which part of the points `data` holds, if it is a part. Parts draw different random numbers.
     """
     nodes = tuple(node for node, _ in known)
 
     def one(single: DomainData, own: tuple[PRNGKey, list[Array]]) -> list[Array]:
         instance_key, values = own
-        time = jax.random.randint(jax.random.fold_in(instance_key, _TIME_STREAM), (), 0, data.times)
+        first = jax.random.randint(jax.random.fold_in(instance_key, _TIME_STREAM), (), 0, data.times - window + 1)
         drawn = instance_key if chunk is None else jax.random.fold_in(instance_key, chunk)
-        return _evaluate(program, roots, single, time, modules, weights, drawn, dict(zip(nodes, values, strict=True)))
 
-    return map_instances(one, data, (jax.random.split(key, data.instances), [value for _, value in known]))
+        def at_time(time: Array, key: PRNGKey, values: list[Array]) -> list[Array]:
+            found = dict(zip(nodes, values, strict=True))
+            return _evaluate(program, roots, single, time, modules, weights, key, found)
+
+        if window == 1:
+            return at_time(first, drawn, values)
+        steps = jnp.arange(window)
+        return jax.vmap(at_time)(first + steps, jax.vmap(jax.random.fold_in, (None, 0))(drawn, steps), values)
+
+    return map_instances(one, data, (keys, [value for _, value in known]))
 
 
 def all_values(

@@ -16,7 +16,12 @@ from jno_core._interfaces import AbstractSchedule
 from jno_core.errors import JnoTypeError, JnoValueError
 
 
-def checked_rate(rate: Any) -> Any:
+def name_of(fn: Any) -> str:
+    """What messages call a function."""
+    return getattr(fn, "__name__", type(fn).__name__)
+
+
+def checked_rate(rate: Any, taker: str = "scale(...)") -> Any:
     """What `scale` takes: a positive number as a float, `rate(epoch)`, `rate(epoch, losses)`, a schedule or `None`.
 
     Raises `JnoTypeError` for anything else and `JnoValueError` for a number that is no rate or a function that returns an
@@ -24,13 +29,13 @@ def checked_rate(rate: Any) -> Any:
     """
     if isinstance(rate, int | float | np.integer | np.floating) and not isinstance(rate, bool):
         if not 0 < rate < math.inf:
-            raise JnoValueError(f"scale(...) needs a positive finite rate, got {rate!r}.")
+            raise JnoValueError(f"{taker} needs a positive finite rate, got {rate!r}.")
         return float(rate)
     if rate is None or isinstance(rate, AbstractSchedule):
         return rate
     if not callable(rate) or isinstance(rate, bool | Parameterised | Calculus):
-        raise JnoTypeError(f"scale(...) takes a number, rate(epoch), rate(epoch, losses) or None, got {rate!r}.")
-    name = getattr(rate, "__name__", type(rate).__name__)
+        raise JnoTypeError(f"{taker} takes a number, rate(epoch), rate(epoch, losses) or None, got {rate!r}.")
+    name = name_of(rate)
     count = required(rate)
     if count is not None and not (count <= 2 and (accepts(rate, 1) or accepts(rate, 2))):
         raise JnoTypeError(f"The schedule {name} must take (epoch) or (epoch, losses); it takes {count} arguments.")

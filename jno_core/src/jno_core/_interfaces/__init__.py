@@ -9,6 +9,11 @@ from jno_core._interfaces.capabilities import (
     AbstractRemeshable as AbstractRemeshable,
     SetOperation as SetOperation,
 )
+from jno_core._interfaces.checkpoint import (
+    CHECKPOINT_INDEX as CHECKPOINT_INDEX,
+    AbstractCheckpointer as AbstractCheckpointer,
+    Checkpoint as Checkpoint,
+)
 from jno_core._interfaces.domain_data import (
     DomainData as DomainData,
     Layout as Layout,
@@ -21,7 +26,12 @@ from jno_core._interfaces.geometry import (
     RegionKind as RegionKind,
 )
 from jno_core._interfaces.mesh import Mesh as Mesh, MeshLocation as MeshLocation
-from jno_core._interfaces.run import FitResult as FitResult, Metrics as Metrics, RunInfo as RunInfo
+from jno_core._interfaces.run import (
+    AbstractRunView as AbstractRunView,
+    FitResult as FitResult,
+    Metrics as Metrics,
+    RunInfo as RunInfo,
+)
 from jno_core._interfaces.scheme import (
     AbstractExplaining as AbstractExplaining,
     AbstractScheme as AbstractScheme,

@@ -3,7 +3,7 @@
 from typing import final
 
 import equinox as eqx
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jno_core._custom_types import PRNGKey, PyTree
 
@@ -13,10 +13,11 @@ class TrainState(eqx.Module):
     """Everything that changes while training.
 
     - `params`: trainable leaves, by the name of the parameter group.
-    - `opt_state`: optimizer states, by the same names.
-    - `plugin_state`: states of balancers and schedules, by their names in the problem.
+    - `opt_state`: optimizer states, by the same names; with `substeps`, by the substep's number too.
+    - `plugin_state`: states of balancers, schedules and resamplers, by their names in the problem.
     - `key`: the PRNG key from which each step derives its own by its number.
     - `epoch`: completed optimizer steps, over all `solve` calls.
+    - `rate`: a factor on all updates, 1 unless a callback lowered it after losses that were not finite.
     """
 
     params: dict[str, PyTree]
@@ -24,3 +25,4 @@ class TrainState(eqx.Module):
     plugin_state: dict[str, PyTree]
     key: PRNGKey
     epoch: Int[Array, ""]
+    rate: Float[Array, ""]

@@ -57,6 +57,12 @@ def setup(
     return str(folder)
 
 
+def run_directory() -> Path | None:
+    """The run folder of the last `setup`, where the log goes; `None` without one."""
+    folders = [Path(h.baseFilename).parent for h in _logger.handlers if isinstance(h, logging.FileHandler) and h.name == _HANDLER]
+    return folders[0] if folders else None
+
+
 def _is_path_component(name: str) -> bool:
     return name not in ("", ".", "..") and not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
 

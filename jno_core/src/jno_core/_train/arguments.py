@@ -1,32 +1,47 @@
 """Checks of what the user passes to `core`, `solve` and `eval`."""
 
+from pathlib import Path
 from typing import Any
 
-from jno_core.errors import JnoError, JnoNotImplementedError, JnoTypeError, JnoValueError
-
-_LATER: dict[str, tuple[Any, str]] = {
-    "batchsize": (None, "0.3"),
-    "checkpoint_gradients": (False, "0.3"),
-    "offload_data": (False, "0.3"),
-    "accumulation_steps": (1, "0.3"),
-    "min_consecutive": (1, "0.3"),
-    "profile": (False, "0.3"),
-    "substeps": (None, "0.3"),
-}
+from jno_core.errors import JnoError, JnoTypeError, JnoValueError
 
 
-def check_later(**given: Any) -> None:
-    """Refuse documented arguments that this release does not have yet, naming the release that brings them."""
-    for name, value in given.items():
-        default, release = _LATER[name]
-        if value is not default and value != default:
-            raise JnoNotImplementedError(
-                f"solve({name}={value!r}) comes with jno {release}; this release runs with {name}={default!r} only."
+def check_batches(batchsize: Any, accumulation_steps: Any, offload_data: bool) -> None:
+    """Check the size of a batch and what needs one."""
+    _check_integer("batchsize", batchsize, 1, none="None (all)")
+    _check_integer("accumulation_steps", accumulation_steps, 1)
+    for name, value, default in (("accumulation_steps", accumulation_steps, 1), ("offload_data", offload_data, False)):
+        if batchsize is None and value != default:
+            raise JnoValueError(
+                f"{name}={value} needs batches: add batchsize=..., the number of instances (or, with one instance, of "
+                "points) in each."
             )
 
 
+def check_window(min_consecutive: Any) -> None:
+    """Check the number of consecutive time steps."""
+    _check_integer("min_consecutive", min_consecutive, 1, none="None (all time steps)")
+
+
+def check_flags(**flags: Any) -> None:
+    """Check that switches are True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise JnoTypeError(f"solve({name}=...) takes True or False, got {value!r}.")
+
+
+def _check_integer(name: str, value: Any, least: int, none: str | None = None) -> None:
+    if value is None and none is not None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        also = f" or {none}" if none else ""
+        raise JnoTypeError(f"solve({name}=...) takes an integer{also}, as in solve({name}={least + 1}); got {value!r}.")
+    if value < least:
+        raise JnoValueError(f"solve({name}={value}): the least possible value is {least}.")
+
+
 def check_mesh(mesh: Any) -> None:
-    """Refuse device meshes other than one device."""
+    """Check the shape of a device mesh."""
     if mesh is None:
         return
     if (
@@ -37,16 +52,6 @@ def check_mesh(mesh: Any) -> None:
         raise JnoTypeError(f"mesh must be two integers (batch, model), got {mesh!r}.")
     if any(m < 1 for m in mesh):
         raise JnoValueError(f"mesh=(batch, model) needs positive numbers of devices, got {mesh!r}.")
-    if tuple(mesh) != (1, 1):
-        raise JnoNotImplementedError(
-            f"mesh={tuple(mesh)} comes with jno 0.3; this release runs on one device, mesh=(1, 1)."
-        )
-
-
-def check_resume(path: Any) -> None:
-    """Refuse to resume."""
-    if path is not None:
-        raise JnoNotImplementedError(f"resume_from={path!r} comes with jno 0.3, together with checkpoints.")
 
 
 def check_chunk(chunk: Any) -> None:
@@ -61,11 +66,8 @@ def check_chunk(chunk: Any) -> None:
 
 def check_epochs(epochs: Any, inner_steps: Any) -> None:
     """Check the number of epochs and the bound on fused steps."""
-    for name, value, least in (("epochs", epochs, 0), ("inner_steps", inner_steps, 1)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise JnoTypeError(f"solve({name}=...) takes an integer, as in solve({name}={least + 1}); got {value!r}.")
-        if value < least:
-            raise JnoValueError(f"solve({name}={value}): the least possible value is {least}.")
+    _check_integer("epochs", epochs, 0)
+    _check_integer("inner_steps", inner_steps, 1)
     if epochs % inner_steps:
         raise JnoValueError(f"inner_steps={inner_steps} must divide epochs={epochs}.")
 
@@ -78,6 +80,15 @@ def check_samples(samples: Any) -> None:
         )
     if samples not in ("auto", "point"):
         raise JnoValueError(f"samples must be 'auto', 'point' or 'chain', got {samples!r}.")
+
+
+def trace_directory(run: Path | None) -> Path:
+    """Where a profile goes. Raises `JnoValueError` without a run folder."""
+    if run is None:
+        raise JnoValueError(
+            "solve(profile=True) writes its trace to the run folder, and there is none: call jno.setup(__file__) first."
+        )
+    return run / "traces"
 
 
 def no_loss(trackers: bool) -> JnoError:

@@ -1,23 +1,30 @@
 """Compiled training steps: built once for a problem's structure, fed with arrays."""
 
+import dataclasses
 import time
 from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, Float
 
-from jno_core._compile import ChunkedSet, Cost, cost_of, plan_chunks
+from jno_core._compile import ChunkedSet, Cost, cost_of
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._graph import Placeholder
 from jno_core._interfaces import DomainData, TrainState
 from jno_core._settings import use_compilation_cache
+from jno_core._train.batch_plan import planned_batches
+from jno_core._train.batches import Streamed
+from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import ParameterGroup, join, split
 from jno_core._train.loop import CAPACITY
-from jno_core._train.objective import Objective
+from jno_core._train.objective import LossForm, Objective
+from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem
-from jno_core._train.step import Stepper
+from jno_core._train.step import Stepper, Steps
+from jno_core._train.streaming import HostStream
+from jno_core._train.updates import planned_updates
 
 _INNER_SIZE = 1024
 """Trackers of interval 1 up to this many numbers are recorded inside the compiled loop."""
@@ -25,7 +32,7 @@ _INNER_SIZE = 1024
 
 @final
 class CompiledSteps:
-    """The compiled steps for one structure of models, optimizers and data, and the arrays that do not train."""
+    """The compiled steps for one structure of models, optimizers, options and data, and the arrays that do not train."""
 
     def __init__(
         self,
@@ -33,36 +40,43 @@ class CompiledSteps:
         groups: tuple[ParameterGroup, ...],
         modules: dict[str, PyTree],
         data: DomainData,
-        chunk: int | str | None,
+        options: StepOptions,
+        mesh: DeviceMesh,
     ) -> None:
-        self._groups = groups
-        self._chunk = chunk
+        self._groups, self._options, self._mesh = groups, options, mesh
         _, self._static = eqx.partition(split(groups, modules)[1], eqx.is_array)
         inner = {n: t for n, t in problem.trackers.items() if t.interval == 1 and t.aval.size <= _INNER_SIZE}
         self.inner = tuple(inner)
-        tracked = tuple(t.expr for t in inner.values())
-        self.divided = _divided(problem, tracked, data, modules, chunk)
-        self._objective = Objective(problem, groups, self._static, tracked, self.divided)
-        self._stepper = Stepper(self._objective, groups)
         self._outer = {n: t for n, t in problem.trackers.items() if n not in inner}
-        self._jitted = jax.jit(self._stepper.run, static_argnames="capacity")
-        self._trackers: dict[tuple[str, ...], Any] = {}
+        tracked = tuple(t.expr for t in inner.values())
+        self._batches = planned_batches(problem, tracked, data, modules, options, mesh)
+        self._problem, self._tracked = problem, tracked
+        self._window = options.window(data.times)
+        self._updates = planned_updates(problem, groups, options.substeps)
+        self._stepper = self._made(self._batches.divided)
+        self._valued: dict[tuple[Placeholder, ...], Any] = {}
         self._executable: Any = None
+        self._stream: HostStream | None = None
         self._seconds = 0.0
+
+    @property
+    def divided(self) -> tuple[ChunkedSet, ...]:
+        """The point sets that are taken in batches or part by part."""
+        return self._batches.divided
 
     def fits(
         self,
         groups: tuple[ParameterGroup, ...],
         modules: dict[str, PyTree],
         data: DomainData,
-        chunk: int | str | None,
+        options: StepOptions,
     ) -> bool:
-        """Whether the compiled steps serve these optimizers, modules and data without compiling again."""
+        """Whether the compiled steps serve these optimizers, modules, options and data without compiling again."""
         same_groups = len(groups) == len(self._groups) and all(
             (a.name, a.selection) == (b.name, b.selection) and a.optimizer is b.optimizer and a.schedule is b.schedule
             for a, b in zip(groups, self._groups, strict=False)
         )
-        if not same_groups or chunk != self._chunk:
+        if not same_groups or options != self._options:
             return False
         _, static = eqx.partition(split(groups, modules)[1], eqx.is_array)
         return bool(eqx.tree_equal(static, self._static)) and signature((modules, data)) == self._shapes
@@ -70,41 +84,81 @@ class CompiledSteps:
     def load(self, modules: dict[str, PyTree], data: DomainData) -> None:
         """Take the current weights and data."""
         self._shapes = signature((modules, data))
-        self._params, rest = split(self._groups, modules)
-        self._rest, _ = eqx.partition(rest, eqx.is_array)
-        self._data = data
+        params, rest = split(self._groups, modules)
+        self._params = {name: self._mesh.place_parameters(tree) for name, tree in params.items()}
+        self._rest = self._mesh.place(eqx.partition(rest, eqx.is_array)[0])
+        if self._options.offload_data:
+            draws = sum(update.repeats for update in self._updates)
+            self._stream = HostStream(self._batches, data, draws)
+        else:
+            self._data = self._mesh.place_data(data, self._batches.instances)
         self._seconds = 0.0
+
+    def unload(self) -> None:
+        """End what `load` started."""
+        if self._stream is not None:
+            self._stream.close()
 
     def initial(self, key: PRNGKey) -> TrainState:
         """The state before the first step, from the loaded weights."""
-        return self._stepper.init(self._params, key)
+        return self.placed(self._stepper.init(self._params, key))
+
+    def placed(self, state: TrainState) -> TrainState:
+        """The state on the devices of the mesh."""
+        mesh = self._mesh
+        return TrainState(
+            mesh.place_parameters(state.params),
+            mesh.place_parameters(state.opt_state),
+            mesh.place(state.plugin_state),
+            mesh.place(state.key),
+            mesh.place(state.epoch),
+            mesh.place(state.rate),
+        )
 
     def build(self, state: TrainState) -> None:
         """Compile the steps, unless they are compiled already."""
         if self._executable is None:
             use_compilation_cache()
             start = time.perf_counter()
-            lowered = self._jitted.lower(state, self._rest, self._data, jnp.asarray(1), capacity=CAPACITY)
+            everywhere = self._mesh.replicated()
+            out = Steps(self._mesh.shardings(state), *(everywhere,) * 5)
+            jitted = jax.jit(self._stepper.run, static_argnames="capacity", out_shardings=out)
+            steps = self._mesh.place(np.asarray(1))
+            lowered = jitted.lower(state, self._rest, self._source(state), steps, capacity=CAPACITY)
             self._executable = lowered.compile()
             self._seconds += time.perf_counter() - start
 
-    def run(self, state: TrainState, steps: int) -> Any:
+    def most_steps(self, epoch: int) -> int:
+        """How many steps may be made from an epoch on before other data are needed."""
+        return CAPACITY if self._stream is None else self._stream.epochs - epoch % self._stream.epochs
+
+    def run(self, state: TrainState, steps: int) -> Steps:
         """A chunk of steps."""
-        return self._executable(state, self._rest, self._data, jnp.asarray(steps))
+        return self._executable(state, self._rest, self._source(state), self._mesh.place(np.asarray(steps)))
 
     def track(self, state: TrainState) -> dict[str, Array]:
         """The trackers that are due, by name."""
         epoch = int(state.epoch)
         due = tuple(n for n, t in self._outer.items() if epoch % t.interval == 0)
-        if due not in self._trackers:
-            roots = tuple(self._outer[n].expr for n in due)
-            self._trackers[due] = jax.jit(lambda s, r, d: self._stepper.track(s, r, d, roots))
-        return dict(zip(due, self._trackers[due](state, self._rest, self._data), strict=True))
+        roots = tuple(self._outer[n].expr for n in due)
+        if roots not in self._valued:
+            everywhere = self._mesh.replicated()
+            self._valued[roots] = jax.jit(
+                lambda s, r, d: self._stepper.values(s, r, d, roots), out_shardings=everywhere
+            )
+        return dict(zip(due, self._valued[roots](state, self._rest, self._source(state)), strict=True))
+
+    def losses(self, params: dict[str, PyTree], state: TrainState) -> Float[Array, " k"]:
+        """Each constraint's loss as the coming step would see it with these parameters. Traceable."""
+        return self._stepper.losses(state, self._rest, self._source(state), params)
+
+    def values(self, roots: tuple[Placeholder, ...], params: dict[str, PyTree], state: TrainState) -> list[Array]:
+        """Expressions as the coming step would see them with these parameters. Traceable."""
+        return self._stepper.values(state, self._rest, self._source(state), roots, params)
 
     def cost(self, state: TrainState) -> Cost:
         """The cost of one step on all points at once. The division into parts is left out: XLA counts a loop's body once."""
-        whole = Stepper(self._objective.undivided(), self._groups)
-        return cost_of(whole.step, state, self._rest, self._data)
+        return cost_of(self._made(()).step, state, self._rest, self._source(state))
 
     def modules(self, state: TrainState) -> dict[str, PyTree]:
         """The models' modules with the state's weights."""
@@ -119,23 +173,23 @@ class CompiledSteps:
         leaves = jax.tree.leaves(self._params if trainable else self._rest)
         return sum(leaf.size for leaf in leaves if eqx.is_inexact_array(leaf))
 
+    def _made(self, divided: tuple[ChunkedSet, ...]) -> Stepper:
+        form = LossForm(divided, self._window, self._options.checkpoint_gradients)
+        objectives = []
+        for i, update in enumerate(self._updates):
+            balances = {name: self._problem.balances[name] for name in update.balances}
+            inner = self._tracked if i == 0 else ()
+            objectives.append(Objective(self._problem, self._groups, self._static, inner, form, update.terms, balances))
+        batches = dataclasses.replace(self._batches, divided=divided)
+        return Stepper(tuple(zip(self._updates, objectives, strict=True)), batches)
+
+    def _source(self, state: TrainState) -> DomainData | Streamed:
+        if self._stream is None:
+            return self._data
+        return self._stream.at(state.key, int(state.epoch))
+
 
 def signature(tree: PyTree) -> Any:
     """The structure of a PyTree with the shapes and dtypes of its arrays: what a compiled function depends on."""
-    leaves, structure = jax.tree.flatten(eqx.filter(tree, eqx.is_array))
-    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-
-
-def _divided(
-    problem: Problem,
-    tracked: tuple[Placeholder, ...],
-    data: DomainData,
-    modules: dict[str, PyTree],
-    chunk: int | str | None,
-) -> tuple[ChunkedSet, ...]:
-    if chunk is None:
-        return ()
-    losses = tuple(loss for balance in problem.balances.values() for loss in balance.losses)
-    named = {model: modules[name] for name, model in problem.models.items()}
-    rows = None if chunk == "auto" else int(chunk)
-    return plan_chunks(problem.program, (*problem.constraints, *tracked, *losses), data, named, rows)
+    leaves, structure = jax.tree.flatten(eqx.filter(tree, lambda x: isinstance(x, jax.Array | np.ndarray)))
+    return structure, tuple((leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype)) for leaf in leaves)

@@ -6,26 +6,22 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array
 
 from jno_core._compile import ExplainedGroup, Program, explain_groups
-from jno_core._custom_types import PRNGKey, PyTree
+from jno_core._custom_types import PRNGKey
 from jno_core._domain import Domain
-from jno_core._graph import Balance, Placeholder, Tracker, as_node, printing
+from jno_core._graph import Placeholder, Tracker, as_node, printing
 from jno_core._graph.keys import checked_key
-from jno_core._interfaces import RunInfo, TrainState
-from jno_core._settings import get_seed
+from jno_core._registry import registry
 from jno_core._train import arguments
-from jno_core._train.compiled import CompiledSteps, signature
+from jno_core._train.checkpointing import open_checkpoint
+from jno_core._train.devices import DeviceMesh
 from jno_core._train.evaluation import Evaluator
 from jno_core._train.explanation import Explanation
-from jno_core._train.groups import parameter_groups
-from jno_core._train.loop import CAPACITY, Loop, finish
+from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem, data_of
-from jno_core._train.recording import Recorder
-from jno_core._train.run_hooks import RunHooks
 from jno_core._train.statistics import Statistics
+from jno_core._train.trainer import Trainer
 
 
 @final
@@ -33,14 +29,18 @@ class Core:
     """Constraints to minimise, trackers to record, and the networks in them.
 
     - `constraints`: expressions that are one number per instance, such as `pde.mse`; `expr.tracker(...)` may be among them.
-    - `mesh`: the device mesh `(batch, model)`; this release runs on one device.
-    - `resume_from`: comes with a later release.
+    - `mesh`: the devices as `(batch, model)`. Instances, or with one instance the points, are divided over `batch`, and
+      parameters over `model` where an axis of theirs can be. `(1, 1)` is one device, `None` all of them along `batch`; any
+      other mesh must have as many devices as there are.
+    - `resume_from`: a folder of checkpoints; the first `solve` goes on from the newest one, bit for bit.
     - `domain`: needed only when no constraint reads one.
 
     The total loss is the mean over the constraints of each constraint's mean over the instances. The random key follows from
     `jno.get_seed()`. Everything that can be checked without compiling is checked here.
 
-    Raises `JnoTypeError` and `JnoValueError` naming the constraint that cannot be used.
+    Raises `JnoTypeError` and `JnoValueError` naming the constraint that cannot be used, `JnoValueError` for a mesh of more or
+    fewer devices than there are, `JnoFileNotFoundError` if there is no checkpoint. Whether a checkpoint belongs to this
+    problem shows when `solve` has its optimizers.
     """
 
     def __init__(
@@ -51,22 +51,21 @@ class Core:
         *,
         domain: Domain | None = None,
     ) -> None:
-        arguments.check_mesh(mesh)
-        arguments.check_resume(resume_from)
         self._constraints = constraints
         self._given_domain = domain
-        self._statistics = Statistics(())
         self._evaluators: dict[tuple[Placeholder, ...], Evaluator] = {}
-        self._compiled: CompiledSteps | None = None
-        self._state: TrainState | None = None
-        self.compile(mesh)
+        checkpoint = None if resume_from is None else open_checkpoint(resume_from, None, registry)
+        self._trainer = Trainer(Problem(constraints, domain), _devices(mesh), checkpoint)
 
     def compile(self, mesh: tuple[int, ...] | None = (1, 1)) -> Self:
-        """Analyse the constraints again, for instance after the domain's arrays were attached anew. Called by `core`."""
-        arguments.check_mesh(mesh)
-        self.problem = Problem(self._constraints, self._given_domain)
-        self._compiled = None
+        """Analyse the constraints again, for instance after the domain's arrays were attached anew."""
+        self._trainer.replace_problem(Problem(self._constraints, self._given_domain), _devices(mesh))
         return self
+
+    @property
+    def problem(self) -> Problem:
+        """The constraints and trackers with what they read."""
+        return self._trainer.problem
 
     @property
     def domain(self) -> Domain:
@@ -76,7 +75,7 @@ class Core:
     @property
     def statistics(self) -> Statistics:
         """The history of all `solve` calls."""
-        return self._statistics
+        return self._trainer.statistics
 
     def solve(
         self,
@@ -92,72 +91,55 @@ class Core:
         substeps: list[Any] | None = None,
         chunk: int | str | None = "auto",
     ) -> Statistics:
-        """Train for `epochs` optimizer steps on all points, and return the history of all calls so far.
+        """Train for `epochs` optimizer steps, and return the history of all calls so far.
 
         Steps are fused into compiled chunks that end where a tracker or callback must look, so nothing needs to be set for
         speed; `inner_steps > 1` is an upper bound of a chunk and must divide `epochs`. Calling again continues: weights,
-        optimizer states (unless the optimizer was changed) and the epoch count carry on. On a time-dependent domain every
-        step and instance sees one random time step. `callbacks` are objects with hooks, or names such as `"progress"`.
+        optimizer states (unless the optimizer was changed) and the epoch count carry on.
 
-        `chunk` divides large point sets: residuals are evaluated and differentiated for so many points at a time, which keeps
-        their derivatives in the processor's cache and makes the memory of a step independent of the number of points. Sums
-        over the points stay exact; losses that couple points are left whole. `"auto"` chooses the size (on a GPU only where
-        memory demands it), an integer is the number of points, `None` takes all points at once.
+        - `batchsize`: a step sees so many instances, or with one instance so many points of each point set whose losses are
+          means or sums over single points; at most all of them. Batches are drawn without replacement, pass after pass in
+          a new random order. `None`: everything.
+        - `accumulation_steps`: the gradients of so many batches are averaged for one step.
+        - `offload_data`: data that batches are taken from stay in host memory, or in the file that a `numpy.memmap` reads;
+          batches are sent ahead of the steps.
+        - `checkpoint_gradients`: forward passes are computed again for the gradient, constraint by constraint: slower, less
+          memory, the same result.
+        - `min_consecutive`: on a time-dependent domain each instance sees so many consecutive time steps from a random one
+          on in every step; losses are means over them. `None`: all times.
+        - `substeps`: one epoch is a sequence of updates, each by the losses of some constraints: `[[0, 1], ([2], 5)]` first
+          updates by constraints 0 and 1, then five times by constraint 2. A substep moves the models that its constraints
+          reach without crossing `stop_gradient`, with optimizer states of its own.
+        - `callbacks`: objects with hooks, or names such as `"progress"`.
+        - `profile`: write a trace of some steps to the folder `traces` of the run folder, for XProf or Perfetto.
+        - `chunk` divides large point sets: residuals are evaluated and differentiated for so many points at a time, which
+          keeps their derivatives in the processor's cache and makes the memory of a step independent of the number of
+          points. Sums over the points stay exact; losses that couple points are left whole. `"auto"` chooses the size (on a
+          GPU only where memory demands it), an integer is the number of points, `None` takes all points at once.
 
-        Ctrl-C ends the run: the weights of the last finished chunk are kept and the history is returned. A loss or gradient
-        that is not finite ends it with a `NonFiniteLossWarning` naming the term and the epoch.
+        Ctrl-C ends the run after the steps that are running: the weights of the last finished step are kept and the history
+        is returned; a second Ctrl-C ends it at once. After SIGTERM the callbacks see the end of the run, and store it, before
+        the process ends. A loss or gradient that is not finite ends the run with a `NonFiniteLossWarning` naming the term
+        and the epoch, unless a callback such as `"nan_guard"` has a state to go on from.
 
-        Raises `JnoValueError` for a model without an optimizer or a problem without a loss, and `JnoNotImplementedError`,
-        naming the release, for `batchsize`, `checkpoint_gradients`, `offload_data`, `accumulation_steps`, `min_consecutive`,
-        `profile` and `substeps` other than their defaults.
+        Raises `JnoValueError` for a model without an optimizer, a problem without a loss, options that exclude each other,
+        and a checkpoint of another problem.
         """
-        arguments.check_later(
-            batchsize=batchsize,
-            checkpoint_gradients=checkpoint_gradients,
-            offload_data=offload_data,
-            accumulation_steps=accumulation_steps,
-            min_consecutive=min_consecutive,
-            profile=profile,
-            substeps=substeps,
-        )
         arguments.check_epochs(epochs, inner_steps)
-        arguments.check_chunk(chunk)
+        arguments.check_flags(profile=profile)
         if not self.problem.constraints:
             raise arguments.no_loss(bool(self.problem.trackers))
-        hooks = RunHooks(callbacks or ())
-        compiled = self._prepare(chunk)
-        state = self._initial_state(compiled)
-        compiled.build(state)
-        info = RunInfo(
-            int(state.epoch), epochs, self.problem.terms, tuple(self.problem.trackers), compiled.count(trainable=True)
+        options = StepOptions.from_user(
+            len(self.problem.constraints),
+            substeps,
+            batchsize=batchsize,
+            accumulation_steps=accumulation_steps,
+            offload_data=offload_data,
+            checkpoint_gradients=checkpoint_gradients,
+            min_consecutive=min_consecutive,
+            chunk=chunk,
         )
-        recorder = Recorder(self.problem, info.first_epoch)
-        loop = Loop(
-            state,
-            compiled.run,
-            compiled.track,
-            recorder,
-            hooks,
-            {name: t.interval for name, t in self.problem.trackers.items()},
-            compiled.inner,
-            inner_steps if inner_steps > 1 else CAPACITY,
-        )
-        try:
-            hooks.on_fit_start(info, state)
-            loop.fit(info, epochs)
-        except KeyboardInterrupt:
-            loop.stopped = "interrupted by the user"
-        except BaseException as error:
-            self._keep(compiled, loop.state)
-            hooks.on_fit_error(error, loop.state)
-            raise
-        self._keep(compiled, loop.state)
-        log = recorder.log(
-            compiled.seconds(), compiled.count(trainable=True), compiled.count(trainable=False), loop.stopped
-        )
-        self._statistics = self._statistics.with_run(log)
-        finish(hooks, loop, int(loop.state.epoch) - info.first_epoch, self._statistics)
-        return self._statistics
+        return self._trainer.solve(epochs, inner_steps, options, callbacks or (), profile)
 
     def eval(
         self,
@@ -190,7 +172,7 @@ class Core:
         evaluator = self._evaluators[nodes]
         where = domain if domain is not None else self.domain
         reads = evaluator.program.collocations or evaluator.program.tensors
-        weights = self._weights(evaluator.program.balances)
+        weights = self._trainer.weights(evaluator.program.balances)
         values = evaluator(where if reads else None, weights, min_consecutive, key)
         return values if len(values) > 1 else values[0]
 
@@ -203,13 +185,12 @@ class Core:
         """
         if operation is not None:
             return Explanation(self._groups(Program(_nodes(operation))), (), None)
-        arguments.check_chunk(chunk)
         if not self.problem.constraints:
             raise arguments.no_loss(bool(self.problem.trackers))
-        compiled = self._prepare(chunk)
-        return Explanation(
-            self._groups(self.problem.program), compiled.divided, compiled.cost(self._initial_state(compiled))
-        )
+        options = StepOptions.from_user(len(self.problem.constraints), None, chunk=chunk)
+        compiled = self._trainer.prepared(options)
+        cost = compiled.cost(self._trainer.initial_state(compiled))
+        return Explanation(self._groups(self.problem.program), compiled.divided, cost)
 
     def print_shapes(self, min_consecutive: int | None = 1) -> Self:
         """Print every constraint and tracker as a tree with the shape of each node, for one instance at one time."""
@@ -237,51 +218,12 @@ class Core:
             sys.stdout.write("\n".join([f"{title}:", *printing.tree_lines(root, describe)]) + "\n")
         return self
 
-    def _prepare(self, chunk: int | str | None) -> CompiledSteps:
-        groups = parameter_groups(self.problem.models)
-        modules = {name: model.module for name, model in self.problem.models.items()}
-        data = self.problem.data()
-        if self._compiled is None or not self._compiled.fits(groups, modules, data, chunk):
-            self._compiled = CompiledSteps(self.problem, groups, modules, data, chunk)
-        self._compiled.load(modules, data)
-        return self._compiled
-
-    def _initial_state(self, compiled: CompiledSteps) -> TrainState:
-        key = jax.random.key(get_seed()) if self._state is None else self._state.key
-        fresh = compiled.initial(key)
-        if self._state is None:
-            return fresh
-        # What a changed optimizer or schedule no longer fits starts anew; everything else carries on.
-        return TrainState(
-            fresh.params,
-            _carried(self._state.opt_state, fresh.opt_state),
-            _carried(self._state.plugin_state, fresh.plugin_state),
-            key,
-            self._state.epoch,
-        )
-
-    def _keep(self, compiled: CompiledSteps, state: TrainState) -> None:
-        self._state = state
-        for name, module in compiled.modules(state).items():
-            self.problem.models[name].module = module
-
-    def _weights(self, balances: Sequence[Balance]) -> dict[Balance, Array]:
-        ours = {b: name for name, b in self.problem.balances.items()}
-        known = {} if self._state is None else self._state.plugin_state
-        weights = {}
-        for balance in balances:
-            name = ours.get(balance)
-            weights[balance] = known[name][1] if name in known else jnp.ones(len(balance.losses))
-        return weights
-
 
 def _nodes(operation: Any) -> tuple[Placeholder, ...]:
     listed = operation if isinstance(operation, list | tuple) else [operation]
     return tuple(as_node(e.expr if isinstance(e, Tracker) else e) for e in listed)
 
 
-def _carried(old: dict[str, PyTree], fresh: dict[str, PyTree]) -> dict[str, PyTree]:
-    return {
-        name: old[name] if name in old and signature(old[name]) == signature(state) else state
-        for name, state in fresh.items()
-    }
+def _devices(mesh: Any) -> DeviceMesh:
+    arguments.check_mesh(mesh)
+    return DeviceMesh.of(None if mesh is None else (mesh[0], mesh[1]))

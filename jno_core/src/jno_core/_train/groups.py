@@ -5,18 +5,16 @@ PyTree of the model's structure with `None` elsewhere, so its optimizer sees onl
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import optax
 
 from jno_core._custom_types import PyTree
 from jno_core._graph import Model
-from jno_core._graph.arity import required
 from jno_core._graph.parameters import Selection
+from jno_core._graph.rates import as_schedule
 from jno_core._interfaces import AbstractSchedule
 from jno_core.errors import JnoValueError
 
@@ -31,20 +29,6 @@ class ParameterGroup:
     selection: Selection
     optimizer: optax.GradientTransformationExtraArgs
     schedule: AbstractSchedule | None
-
-
-@final
-class FunctionSchedule(AbstractSchedule):
-    """A rate given by a function of the step, or of the step and the losses."""
-
-    fn: Callable[..., Any] = eqx.field(static=True)
-    reads_losses: bool = eqx.field(static=True)
-
-    def init(self) -> PyTree:
-        return ()
-
-    def rate(self, state: PyTree, step: Any, losses: Any) -> tuple[Any, PyTree]:
-        return jnp.asarray(self.fn(step, losses) if self.reads_losses else self.fn(step)), state
 
 
 def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
@@ -96,15 +80,8 @@ def _group(label: str, model: str, selection: Selection, optimizer: Any, scale: 
             )
         # The factory's updates are proportional to its rate, which then comes from the schedule.
         optimizer = optimizer(learning_rate=1.0)
-    return ParameterGroup(label, model, selection, optax.with_extra_args_support(optimizer), _schedule(scale))
-
-
-def _schedule(scale: Any) -> AbstractSchedule | None:
-    if scale is None or isinstance(scale, AbstractSchedule):
-        return scale
-    if isinstance(scale, int | float):
-        return FunctionSchedule(lambda step, value=float(scale): jnp.asarray(value), False)
-    return FunctionSchedule(scale, required(scale) == 2)
+    schedule = None if scale is None else as_schedule(scale)
+    return ParameterGroup(label, model, selection, optax.with_extra_args_support(optimizer), schedule)
 
 
 def split(

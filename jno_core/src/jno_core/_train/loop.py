@@ -1,20 +1,21 @@
 """The host loop of `solve`: chunks of fused steps that end where a tracker or a callback must look."""
 
-import logging
+import contextlib
+import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
-from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
+from jno_core._interfaces import Metrics, RunInfo, TrainState
+from jno_core._train.devices import DeviceMesh
+from jno_core._train.interrupts import Interrupts
+from jno_core._train.profiling import Profile
 from jno_core._train.recording import Recorder
 from jno_core._train.run_hooks import RunHooks
 from jno_core._train.step import Steps
 from jno_core.errors import NonFiniteLossWarning
-
-logger = logging.getLogger("jno")
 
 CAPACITY = 1024
 """The most steps in one chunk."""
@@ -23,60 +24,104 @@ _SECONDS_PER_CHUNK = 0.2
 """A chunk is about this long, so that an interrupt is answered and a progress display moves."""
 
 
+class Runner(Protocol):
+    """What makes the steps: compiled functions with the data that they read."""
+
+    inner: tuple[str, ...]
+
+    def run(self, state: TrainState, steps: int) -> Steps:
+        """A number of steps."""
+        ...
+
+    def track(self, state: TrainState) -> dict[str, Any]:
+        """The trackers that are due."""
+        ...
+
+    def most_steps(self, epoch: int) -> int:
+        """The most steps that `run` may make from an epoch on."""
+        ...
+
+
 @final
 class Loop:
-    """One run. `state` is always the last good state, also after an exception."""
+    """One run. `state` is always that after the last finished step, also after an exception."""
 
     def __init__(
         self,
         state: TrainState,
-        run: Callable[[TrainState, int], Steps],
-        track: Callable[[TrainState], dict[str, Any]],
+        runner: Runner,
         recorder: Recorder,
         hooks: RunHooks,
         intervals: dict[str, int],
-        inner: Sequence[str],
         limit: int,
+        mesh: DeviceMesh,
+        profile: Profile | None,
     ) -> None:
         self.state = state
         self.stopped: str | None = None
-        self._run, self._track, self._recorder, self._hooks = run, track, recorder, hooks
-        self._intervals, self._inner = intervals, tuple(inner)
+        self._runner, self._recorder, self._hooks = runner, recorder, hooks
+        self._intervals = intervals
         self._limit = min(limit, CAPACITY)
+        self._mesh, self._profile = mesh, profile
         self._steps_per_chunk = 8
 
-    def fit(self, info: RunInfo, epochs: int) -> None:
+    def fit(self, info: RunInfo, epochs: int, interrupts: Interrupts) -> None:
         """Run `epochs` epochs, fewer if something stops the run."""
         epoch, end = info.first_epoch, info.first_epoch + epochs
         while epoch < end and self.stopped is None:
-            for name, value in self._track(self.state).items() if self._tracks_at(epoch) else ():
+            for name, value in self._runner.track(self.state).items() if self._tracks_at(epoch) else ():
                 self._recorder.add_track(name, epoch, np.asarray(value))
             steps = min(self._next_stop(epoch), end) - epoch
-            steps = min(steps, self._limit, self._steps_per_chunk)
+            steps = min(steps, self._limit, self._steps_per_chunk, self._runner.most_steps(epoch))
+            received, steps = self._mesh.agree(interrupts.received is not None, steps)
+            if received:
+                self.stopped = interrupts.reason or "another process was stopped"
+                break
+            epoch += self._chunk(info, epoch, steps)
+
+    def _chunk(self, info: RunInfo, epoch: int, steps: int) -> int:
+        """One chunk of steps, and what follows from it; how many steps were made."""
+        with contextlib.nullcontext() if self._profile is None else self._profile.chunk():
             start = time.perf_counter()
-            chunk = self._run(self.state, steps)
+            chunk = self._runner.run(self.state, steps)
             done, halted = int(chunk.done), bool(chunk.halted)
             seconds = time.perf_counter() - start
-            self.state = chunk.state
-            metrics = self._record(chunk, epoch, done, seconds)
-            if halted:
-                self.stopped = self._explain(info, chunk, epoch + done)
-            self._pace(done, seconds)
-            epoch += done
-            if done:
-                self._hooks.on_chunk_end(info, epoch, metrics, self.state)
-                reasons = self._hooks.should_stop(epoch, metrics)
-                self.stopped = self.stopped or ("; ".join(reasons) or None)
+        self.state = chunk.state
+        metrics = self._record(chunk, epoch, done, seconds)
+        self._pace(done, seconds)
+        if halted:
+            self._rescue(info, chunk, epoch + done)
+        if done:
+            self._hooks.on_chunk_end(info, epoch + done, metrics, self.state)
+            reasons = self._hooks.should_stop(epoch + done, metrics)
+            self.stopped = self.stopped or ("; ".join(reasons) or None)
+        return done
+
+    def _rescue(self, info: RunInfo, chunk: Steps, epoch: int) -> None:
+        """A callback may have a state to go on from after an epoch that was not finite; else the run stops."""
+        reason = self._explain(info, chunk, epoch)
+        saved = self._hooks.on_non_finite(info, epoch, reason, self.state)
+        if saved is None:
+            warnings.warn(
+                f"{reason}; training stopped with the weights of that epoch. Lower the learning rate, or look for a division "
+                "by zero, a logarithm or a root of a negative number.",
+                NonFiniteLossWarning,
+                stacklevel=6,
+            )
+            self.stopped = reason
+        else:
+            # The count of epochs goes on, whichever state it was.
+            self.state = dataclasses.replace(saved, epoch=self.state.epoch)
 
     def _tracks_at(self, epoch: int) -> bool:
-        return any(epoch % interval == 0 for name, interval in self._intervals.items() if name not in self._inner)
+        return any(epoch % i == 0 for name, i in self._intervals.items() if name not in self._runner.inner)
 
     def _next_stop(self, epoch: int) -> int:
-        outer = [i for name, i in self._intervals.items() if name not in self._inner]
+        outer = [i for name, i in self._intervals.items() if name not in self._runner.inner]
         return min(((epoch // i + 1) * i for i in (*outer, *self._hooks.intervals)), default=epoch + CAPACITY)
 
     def _record(self, chunk: Steps, epoch: int, done: int, seconds: float) -> Metrics:
-        for name, rows in zip(self._inner, chunk.tracked, strict=True):
+        for name, rows in zip(self._runner.inner, chunk.tracked, strict=True):
             for i, row in enumerate(np.asarray(rows)[:done]):
                 self._recorder.add_track(name, epoch + i, row)
         return self._recorder.add_chunk(epoch, np.asarray(chunk.total)[:done], np.asarray(chunk.losses)[:done], seconds)
@@ -85,24 +130,10 @@ class Loop:
         row = np.asarray(chunk.losses)[int(chunk.done)]
         bad = [f"{term!r} = {value}" for term, value in zip(info.terms, row, strict=True) if not np.isfinite(value)]
         what = f"The loss {', '.join(bad)} is not finite" if bad else "The losses are finite, their gradient is not,"
-        reason = f"{what} at epoch {epoch}"
-        warnings.warn(
-            f"{reason}; training stopped with the weights of that epoch. Lower the learning rate, or look for a division by "
-            "zero, a logarithm or a root of a negative number.",
-            NonFiniteLossWarning,
-            stacklevel=4,
-        )
-        return reason
+        return f"{what} at epoch {epoch}"
 
     def _pace(self, done: int, seconds: float) -> None:
         if done and seconds < _SECONDS_PER_CHUNK / 2:
             self._steps_per_chunk = min(2 * self._steps_per_chunk, CAPACITY)
         elif seconds > 2 * _SECONDS_PER_CHUNK:
             self._steps_per_chunk = max(self._steps_per_chunk // 2, 1)
-
-
-def finish(hooks: RunHooks, loop: Loop, epochs: int, statistics: Any) -> None:
-    """Tell the callbacks how the run ended, and the log."""
-    hooks.on_fit_end(FitResult(epochs, loop.stopped, statistics))
-    last = statistics.total_loss
-    logger.info("%d epochs, total loss %s%s", epochs, last, f", stopped: {loop.stopped}" if loop.stopped else "")

@@ -4,8 +4,12 @@ Reductions over many points are taken part by part (`chunks`), and the gradient 
 activations are in the cache: one pass over the points, whose memory does not grow with them. That needs the total loss as
 a function of the reductions, L(s), and its derivatives c = dL/ds *before* the pass. Where c depends on the reductions
 themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward pass finds them first.
+
+Instances may be taken in equal parts too (`accumulation`): the total loss is a mean over instances, so the parts' gradients
+average to that of all.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, final
@@ -16,17 +20,18 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jno_core._compile import Chunk, ChunkedSet, chunk_sums, chunks_of, sampled_values, share
+from jno_core._compile import Chunk, ChunkedSet, chunk_sums, sampled_values, share
 from jno_core._custom_types import PRNGKey, PyTree, Scalar
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.balanced import scaled
 from jno_core._interfaces import DomainData, UpdateView
 from jno_core._train.groups import ParameterGroup, join
 from jno_core._train.problem import Problem
+from jno_core._train.rematerialisation import rematerialised
 
 Parameters: TypeAlias = dict[str, PyTree]
 Sums: TypeAlias = tuple[list[Array], ...]
-"""For each divided point set, its reductions for every instance: `(B,)` each."""
+"""For each divided point set, its reductions for every instance (and time step): `(B,)` or `(B, window)` each."""
 
 
 class Measured(NamedTuple):
@@ -38,18 +43,48 @@ class Measured(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """What the losses depend on besides the parameters that train: all of it at one step."""
+    """What the losses depend on besides the parameters that train: all of it at one step.
+
+    - `rest`: what the networks hold besides them.
+    - `data`, `chunks`: what is read whole, and the parts of each divided point set.
+    - `plugins`: balancers' states before this step, or `advanced`: after it, where something else has advanced them.
+    - `key`, `keys`: of the step, and of each instance, `(B,)`.
+    - `step`: completed steps.
+    """
 
     rest: PyTree
     data: DomainData
+    chunks: tuple[Chunk, ...]
     plugins: dict[str, PyTree]
     key: PRNGKey
+    keys: PRNGKey
     step: Any
+    advanced: dict[str, PyTree] | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class LossForm:
+    """How losses are evaluated.
+
+    - `divided`: point sets that are taken part by part.
+    - `window`: how many consecutive time steps each instance sees.
+    - `rematerialised`: whether each constraint's forward pass is computed again for its gradient, to save memory.
+    """
+
+    divided: tuple[ChunkedSet, ...]
+    window: int = 1
+    rematerialised: bool = False
 
 
 @final
 class Objective:
-    """The losses of a problem as functions of the parameters. Holds no arrays; every method is pure and traceable."""
+    """Losses of a problem as functions of the parameters. Holds no arrays; every method is pure and traceable.
+
+    - `terms`: the numbers of the constraints whose mean is the total loss.
+    - `balances`: the balancers that advance with it, by name.
+    - `inner`: expressions whose values are recorded on the way.
+    """
 
     def __init__(
         self,
@@ -57,50 +92,77 @@ class Objective:
         groups: tuple[ParameterGroup, ...],
         static: PyTree,
         inner: tuple[Placeholder, ...],
-        divided: tuple[ChunkedSet, ...],
+        form: LossForm,
+        terms: tuple[int, ...],
+        balances: dict[str, Balance],
     ) -> None:
         self.problem = problem
-        self.divided = divided
+        self.form = form
+        self.terms, self.balances = terms, balances
+        self._constraints = tuple(problem.constraints[i] for i in terms)
         self._groups, self._static, self._inner = groups, static, inner
 
-    def undivided(self) -> "Objective":
-        """The same losses, taken on all points at once."""
-        return Objective(self.problem, self._groups, self._static, self._inner, ())
-
     def total(self, params: Parameters, moment: Moment) -> Scalar:
-        """The total loss: the mean over constraints of their means over instances."""
-        return share(self._given)(params, self._sums(params, moment), moment)[0]
+        """The total loss: the mean over constraints of their means over instances and time steps."""
+        return self._shared(params, self.sums(params, moment), moment)[0]
 
     def value_and_gradient(self, params: Parameters, moment: Moment) -> tuple[Scalar, Measured, Parameters]:
         """The total loss, what was measured on the way, and the gradient in all parameters."""
-        given = share(self._given)
         sums: Sums = ()
         parts: list[Parameters] = []
-        if self.divided:
+        if self.form.divided:
             slopes = self._slopes(params, moment)
-            done = [self._passed(d, slope, params, moment) for d, slope in zip(self.divided, slopes, strict=True)]
+            done = [self._passed(i, slope, params, moment) for i, slope in enumerate(slopes)]
             sums = tuple(s for s, _ in done)
             parts = [gradient for _, gradient in done]
-        (total, measured), direct = jax.value_and_grad(given, has_aux=True)(params, sums, moment)
+        (total, measured), direct = jax.value_and_grad(self._shared, has_aux=True)(params, sums, moment)
         return total, measured, functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), parts, direct)
 
     def values(self, roots: tuple[Placeholder, ...], params: Parameters, moment: Moment) -> list[Array]:
-        """Expressions as the step sees them, for every instance; nothing advances."""
-        return share(self._values)(roots, params, self._sums(params, moment), moment)
+        """Expressions as the step sees them, for every instance (and time step); nothing advances."""
+        return share(self._values)(roots, params, self.sums(params, moment), moment)
+
+    def losses(self, params: Parameters, moment: Moment) -> Float[Array, " k"]:
+        """Each constraint's loss."""
+        return self._shared(params, self.sums(params, moment), moment)[1].losses
+
+    def means(self, balance: Balance, params: Parameters, sums: Sums, moment: Moment) -> Float[Array, " n"]:
+        """The raw losses that a balancer weighs."""
+        values = self._evaluated(balance.losses, params, sums, moment, {})
+        return jnp.stack([jnp.mean(v) for v in values])
+
+    def modules(self, params: Parameters, rest: PyTree) -> dict[Model, PyTree]:
+        """The stored parameters of every model."""
+        joined = join(self._groups, params, eqx.combine(rest, self._static))
+        return {model: joined[name] for name, model in self.problem.models.items()}
 
     def _values(self, roots: tuple[Placeholder, ...], params: Parameters, sums: Sums, moment: Moment) -> list[Array]:
         states = self._advanced(params, sums, moment)
-        return self._evaluated(roots, params, sums, moment, self._weights(states))
+        return self._evaluated(roots, params, sums, moment, self._weights(states, moment))
+
+    def _shared(self, params: Parameters, sums: Sums, moment: Moment) -> tuple[Scalar, Measured]:
+        return (self._given_each if self.form.rematerialised else share(self._given))(params, sums, moment)
 
     def _given(self, params: Parameters, sums: Sums, moment: Moment) -> tuple[Scalar, Measured]:
         """The total loss as a function of the parameters and of the reductions over divided point sets."""
         states = self._advanced(params, sums, moment)
-        roots = (*self.problem.constraints, *self._inner)
-        values = self._evaluated(roots, params, sums, moment, self._weights(states))
-        k = len(self.problem.constraints)
-        losses = jnp.stack([jnp.mean(v) for v in values[:k]])
-        tracked = tuple(jax.lax.stop_gradient(v) for v in values[k:])
-        return jnp.mean(losses), Measured(losses, tracked, states)
+        roots = (*self._constraints, *self._inner)
+        values = self._evaluated(roots, params, sums, moment, self._weights(states, moment))
+        return _measured(values, len(self._constraints), states)
+
+    def _given_each(self, params: Parameters, sums: Sums, moment: Moment) -> tuple[Scalar, Measured]:
+        """The same, of which reverse mode keeps nothing but the losses: it evaluates each constraint again."""
+        states = share(self._advanced)(params, sums, moment)
+        weights = self._weights(states, moment)
+
+        def value(root: Placeholder) -> Array:
+            def alone(x: tuple[Parameters, Sums]) -> Array:
+                return share(lambda p, s: self._evaluated((root,), p, s, moment, weights)[0])(*x)
+
+            return rematerialised(alone, (params, sums), moment.step >= 0)
+
+        values = [value(root) for root in (*self._constraints, *self._inner)]
+        return _measured(values, len(self._constraints), states)
 
     def _slopes(self, params: Parameters, moment: Moment) -> Sums:
         """The derivatives of the total loss in the reductions."""
@@ -108,17 +170,18 @@ class Objective:
         def slopes(sums: Sums) -> Sums:
             return jax.grad(lambda s: self._given(params, s, moment)[0])(sums)
 
-        shapes = jax.eval_shape(lambda: self._sums(params, moment))
+        shapes = jax.eval_shape(lambda: self.sums(params, moment))
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
         closed, structure = jax.make_jaxpr(slopes, return_shape=True)(zeros)
         needed = _depends(closed.jaxpr)
-        leaves = jex.jaxpr_as_fun(closed)(*jax.tree.leaves(self._sums(params, moment) if needed else zeros))
+        leaves = jex.jaxpr_as_fun(closed)(*jax.tree.leaves(self.sums(params, moment) if needed else zeros))
         return jax.lax.stop_gradient(jax.tree.unflatten(jax.tree.structure(structure), leaves))
 
     def _passed(
-        self, divided: ChunkedSet, slopes: list[Array], params: Parameters, moment: Moment
+        self, i: int, slopes: list[Array], params: Parameters, moment: Moment
     ) -> tuple[list[Array], Parameters]:
         """One pass over the parts of a point set: its reductions, and their gradient weighted by the slopes."""
+        divided = self.form.divided[i]
 
         def weighted(params: Parameters, chunk: Chunk) -> tuple[Scalar, list[Array]]:
             sums = share(self._part)(divided, params, chunk, moment)
@@ -132,13 +195,13 @@ class Objective:
 
         # In half precision, the gradients of small parts would vanish beside the sum so far.
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, params))
-        sums, gradient = jax.lax.scan(add, zeros, chunks_of(moment.data, divided))[0]
+        sums, gradient = jax.lax.scan(add, zeros, moment.chunks[i])[0]
         return sums, jax.tree.map(lambda g, p: g.astype(p.dtype), gradient, params)
 
-    def _sums(self, params: Parameters, moment: Moment) -> Sums:
+    def sums(self, params: Parameters, moment: Moment) -> Sums:
         """The reductions over divided point sets; their derivatives compute each part again."""
         found = []
-        for divided in self.divided:
+        for chunks, divided in zip(moment.chunks, self.form.divided, strict=True):
 
             @jax.checkpoint
             def part(params: Parameters, chunk: Chunk, divided: ChunkedSet = divided) -> list[Array]:
@@ -147,7 +210,6 @@ class Objective:
             def add(carry: list[Array], chunk: Chunk, part: Callable[..., list[Array]] = part) -> Any:
                 return jax.tree.map(jnp.add, carry, part(params, chunk)), None
 
-            chunks = chunks_of(moment.data, divided)
             first = jax.tree.map(lambda x: x[0], chunks)
             shapes = jax.eval_shape(lambda chunk, part=part: part(params, chunk), first)
             zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
@@ -156,7 +218,8 @@ class Objective:
 
     def _part(self, divided: ChunkedSet, params: Parameters, chunk: Chunk, moment: Moment) -> list[Array]:
         modules = self.modules(params, moment.rest)
-        return chunk_sums(self.problem.program, divided, moment.data, chunk, modules, moment.key)
+        program, window = self.problem.program, self.form.window
+        return chunk_sums(program, divided, moment.data, chunk, modules, moment.keys, window)
 
     def _evaluated(
         self,
@@ -169,41 +232,52 @@ class Objective:
         modules = self.modules(params, moment.rest)
         known = [
             pair
-            for divided, values in zip(self.divided, sums, strict=True)
+            for divided, values in zip(self.form.divided, sums, strict=True)
             for pair in zip(divided.reductions, values, strict=True)
         ]
-        return sampled_values(self.problem.program, roots, moment.data, modules, weights, moment.key, known)
+        program, window = self.problem.program, self.form.window
+        return sampled_values(program, roots, moment.data, modules, weights, moment.keys, window, known)
 
-    def modules(self, params: Parameters, rest: PyTree) -> dict[Model, PyTree]:
-        """The stored parameters of every model."""
-        joined = join(self._groups, params, eqx.combine(rest, self._static))
-        return {model: joined[name] for name, model in self.problem.models.items()}
-
-    def _weights(self, states: dict[str, PyTree]) -> dict[Balance, Array]:
-        return {b: states[name][1] for name, b in self.problem.balances.items()}
+    def _weights(self, states: dict[str, PyTree], moment: Moment) -> dict[Balance, Array]:
+        known = {**moment.plugins, **states}
+        return {b: known[name][1] for name, b in self.problem.balances.items()}
 
     def _advanced(self, params: Parameters, sums: Sums, moment: Moment) -> dict[str, PyTree]:
         """Balancers' states and weights after this step, by name; constants of differentiation."""
+        if moment.advanced is not None:
+            return moment.advanced
         params, sums = jax.lax.stop_gradient((params, sums))
+
+        def means(balance: Balance, at: Parameters | None = None) -> Float[Array, " n"]:
+            if at is None:
+                return self.means(balance, params, sums, moment)
+            return self.means(balance, at, self.sums(at, moment), moment)
+
+        return self.advanced(means, params, moment)
+
+    def advanced(
+        self, means: Callable[..., Float[Array, " n"]], params: Parameters, moment: Moment
+    ) -> dict[str, PyTree]:
+        """Balancers' states and weights after this step, from `means(balance)` and `means(balance, parameters)`."""
         states: dict[str, PyTree] = {}
         for i, (name, balance) in enumerate(self.problem.balances.items()):
-
-            def means(params: Parameters, sums: Sums, balance: Balance = balance) -> Float[Array, " n"]:
-                values = self._evaluated(balance.losses, params, sums, moment, {})
-                return jnp.stack([jnp.mean(v) for v in values])
-
-            def raw(params: Parameters, means: Any = means) -> Float[Array, " n"]:
-                return means(params, self._sums(params, moment))
-
-            view = UpdateView(moment.step, jax.random.fold_in(moment.key, _BALANCE_STREAM - i), params, raw)
-            rule = balance.rule
-            weights, state = rule.update(moment.plugins[name][0], scaled(balance, means(params, sums)), view)
+            if name not in self.balances:
+                continue
+            key = jax.random.fold_in(moment.key, _BALANCE_STREAM - i)
+            view = UpdateView(moment.step, key, params, functools.partial(means, balance))
+            weights, state = balance.rule.update(moment.plugins[name][0], scaled(balance, means(balance)), view)
             states[name] = jax.lax.stop_gradient((state, weights))
         return states
 
 
 # Far from the keys of instances and of noise, which count up from zero.
 _BALANCE_STREAM = 2**31 - 2
+
+
+def _measured(values: list[Array], k: int, states: dict[str, PyTree]) -> tuple[Scalar, Measured]:
+    """The first `k` values are losses, the others are recorded."""
+    losses = jnp.stack([jnp.mean(v) for v in values[:k]])
+    return jnp.mean(losses), Measured(losses, tuple(jax.lax.stop_gradient(v) for v in values[k:]), states)
 
 
 def _depends(jaxpr: jex.Jaxpr) -> bool:

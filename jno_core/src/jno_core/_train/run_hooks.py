@@ -14,6 +14,7 @@ import pluggy
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
 from jno_core._registry import Registry, registry as installed_plugins
 from jno_core._registry.spelling import nearest
+from jno_core._train.plain_callbacks import PlainCallback, plain_methods
 from jno_core.errors import JnoTypeError, JnoValueError, PluginTypeError
 from jno_core.hooks import PROJECT, TrainerHooks
 
@@ -24,8 +25,8 @@ _HOOKS = tuple(name for name in vars(TrainerHooks) if not name.startswith("_"))
 class RunHooks:
     """Calls the callbacks of one run. No two runs share a manager, so they cannot see each other.
 
-    - `callbacks`: objects with methods marked `@hookimpl`, or names of installed callbacks, which are constructed
-      without arguments.
+    - `callbacks`: objects with methods marked `@hookimpl`, objects in the plain form (`plain_callbacks`), or names of
+      installed callbacks, which are constructed without arguments.
     - `registry`: where names are looked up.
 
     An error that a callback raises gets a note that names the callback and its hook. With JNO_TRACE_HOOKS=1 in the
@@ -41,6 +42,7 @@ class RunHooks:
             raise JnoTypeError(f"callbacks must be a list of callbacks or of their names, got {callbacks!r}.")
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(TrainerHooks)
+        self._given: list[object] = []
         names: list[str] = []
         for callback in callbacks:
             if not isinstance(callback, str):
@@ -78,6 +80,20 @@ class RunHooks:
                 )
         return reasons
 
+    def on_non_finite(self, run: RunInfo, step: int, reason: str, state: TrainState) -> TrainState | None:
+        """The state to go on from after a loss or gradient that is not finite; `None` to stop, as no callback has one.
+
+        Raises `PluginTypeError` if a callback returns something other than a state or `None`.
+        """
+        hook = self._manager.hook.on_non_finite
+        saved = self._call(hook, run=run, step=step, reason=reason, state=state)
+        if saved is not None and not isinstance(saved, TrainState):
+            raise PluginTypeError(
+                f"on_non_finite() of a callback returned {type(saved).__name__}; expected a TrainState to go on from, "
+                "or None."
+            )
+        return saved
+
     def on_fit_end(self, result: FitResult) -> None:
         """Tells the callbacks that the run has ended."""
         self._call(self._manager.hook.on_fit_end, result=result)
@@ -86,7 +102,7 @@ class RunHooks:
         """Tells the callbacks that the run has failed; `state` is the last good one."""
         self._call(self._manager.hook.on_fit_error, error=error, state=state)
 
-    def _call(self, hook: pluggy.HookCaller, **arguments: Any) -> list[Any]:
+    def _call(self, hook: pluggy.HookCaller, **arguments: Any) -> Any:
         try:
             return hook(**arguments)
         except BaseException as error:
@@ -105,9 +121,19 @@ class RunHooks:
         if isinstance(callback, type):
             given = callback.__name__
             raise JnoTypeError(f"The callback {given} is a class; pass an object of it: {given}(...).")
-        if any(callback is other for _, other in self._manager.list_name_plugin()):
+        if any(callback is other for other in self._given):
             raise JnoValueError(f"The callback {callback!r} is given twice; give each callback once.")
+        self._given.append(callback)
         marked = _marked_methods(callback, self._manager)
+        plain = plain_methods(callback)
+        if plain and marked:
+            raise PluginTypeError(
+                f"The callback {name!r} has methods marked with @hookimpl, so its {plain[0]}() would never be called. "
+                "Use one of the two forms."
+            )
+        if plain:
+            callback = PlainCallback(callback, name)
+            marked = _marked_methods(callback, self._manager)
         _check_marks(callback, name, marked)
         unique = name if not self._manager.has_plugin(name) else f"{name} {len(self._manager.list_name_plugin()) + 1}"
         try:
@@ -181,8 +207,8 @@ def _check_marks(callback: object, name: str, marked: dict[str, str]) -> None:
             )
     if not marked:
         raise PluginTypeError(
-            f"The callback {callback!r} has no method marked with @hookimpl from jno_core, so it would never be "
-            f"called. The hooks are: {hooks}."
+            f"The callback {callback!r} has no method marked with @hookimpl from jno_core, and no on_epoch_end(**kw), so it "
+            f"would never be called. The hooks are: {hooks}."
         )
 
 

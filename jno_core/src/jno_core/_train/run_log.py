@@ -16,6 +16,8 @@ _SCALARS = {
     "training_time": float,
     "trainable_params": int,
     "frozen_params": int,
+    "lora_params": int,
+    "device_count": int,
 }
 
 
@@ -51,8 +53,10 @@ class RunLog:
     - `seconds`: training time from the start of the run to the end of each epoch, `(k,)`. Epochs that ran fused into
       one device loop share its time evenly.
     - `compile_seconds`, `training_time`: seconds spent on compilation and on steps.
-    - `trainable_params`, `frozen_params`: numbers of scalars.
+    - `trainable_params`, `frozen_params`: numbers of scalars; `lora_params`: how many of the trainable ones are adapters'.
     - `stopped`: why the run ended early, `None` if it did not.
+    - `platform`, `device_kind`, `device_count`: where it ran, such as `"cpu"`, `"cpu"` and 1; empty and 0 if unknown.
+    - `versions`: of jno-core, JAX and the plugins that the problem used, by distribution.
     """
 
     first_epoch: int
@@ -66,6 +70,11 @@ class RunLog:
     trainable_params: int
     frozen_params: int
     stopped: str | None
+    lora_params: int = 0
+    platform: str = ""
+    device_kind: str = ""
+    device_count: int = 0
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         total = _freeze_array("total_loss", self.total_loss)
@@ -80,12 +89,18 @@ class RunLog:
         for name, kind in _SCALARS.items():
             object.__setattr__(self, name, kind(getattr(self, name)))
         object.__setattr__(self, "terms", tuple(self.terms))
-        object.__setattr__(self, "tracks", MappingProxyType(dict(self.tracks)))
+        for name in ("tracks", "versions"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def epochs(self) -> Int[np.ndarray, " k"]:
         """The number of each epoch."""
         return np.arange(self.first_epoch, self.first_epoch + len(self.total_loss))
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Steps per second of training, without compilation; `None` if no step was made."""
+        return len(self.total_loss) / self.training_time if len(self.total_loss) and self.training_time else None
 
 
 def _freeze_array(name: str, value: Any, dtype: Any = None) -> np.ndarray:

@@ -13,6 +13,7 @@ from jno_core._train.run_log import RunLog, Track
 from jno_core._train.statistics_file import read_runs, write_runs
 from jno_core._train.statistics_plot import draw, save_figure
 from jno_core._train.statistics_report import as_html, as_text
+from jno_core._train.statistics_table import as_dataframe
 from jno_core.errors import JnoKeyError
 
 
@@ -65,8 +66,10 @@ class Statistics:
         """One dictionary per `solve` call.
 
         Keys: `epoch` `(k,)`, `total_loss` `(k,)`, `losses` `(k, n)`, `timestamps` `(k,)` (seconds since the run's first
-        step), `training_time` and `compile_time` (seconds), `trainable_params`, `frozen_params`, `total_params`, and if
-        there are trackers `track_stats`: by name a dictionary of `epochs` `(r,)` and `values` `(r, ...)`.
+        step), `training_time` (steps only) and `compile_time` (seconds), `steps_per_second` (`None` without a step),
+        `trainable_params`, `frozen_params`, `total_params`, `lora_params`, `stopped`, `device` (a dictionary of `platform`,
+        `kind` and `count`), `versions` (by distribution), and if there are trackers `track_stats`: by name a dictionary of
+        `epochs` `(r,)` and `values` `(r, ...)`.
         """
         return [_as_dict(log) for log in self.logs]
 
@@ -90,9 +93,11 @@ class Statistics:
         return Track(np.concatenate([t.epochs for t in filled]), np.concatenate([t.values for t in filled]))
 
     def figure(self) -> Any:
-        """Draw the history as a `matplotlib.figure.Figure`: losses, trackers (if any) and time per step.
+        """Draw the history as a `matplotlib.figure.Figure`.
 
-        Without any recorded epoch the figure is empty.
+        Its panels are the losses of all terms and their total; if there are several terms, each as a part of its first
+        value; the trackers, if any; the time per step. Of more than eight terms the eight that are largest at the end have
+        a colour of their own, and a heat map shows all. Without any recorded epoch the figure is empty.
 
         **Raises:**
 
@@ -120,6 +125,18 @@ class Statistics:
         """Print a summary of all runs, and return the history itself."""
         sys.stdout.write(as_text(self.logs))
         return self
+
+    def to_dataframe(self) -> Any:
+        """The history as a `pandas.DataFrame`, one row per epoch.
+
+        The columns are `run` (from 1), `epoch`, `seconds` since the run's first step, `total_loss`, each term under its name,
+        and each tracker of one number under its name, NaN in epochs in which it recorded nothing; `tracks` has the others.
+
+        **Raises:**
+
+        `JnoImportError` without pandas.
+        """
+        return as_dataframe(self.logs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the history to one safetensors file, replacing it as a whole; missing folders are made."""
@@ -153,8 +170,12 @@ def _as_dict(log: RunLog) -> dict[str, Any]:
         "training_time": log.training_time,
         "stopped": log.stopped,
         "compile_time": log.compile_seconds,
+        "steps_per_second": log.steps_per_second,
         "trainable_params": log.trainable_params,
         "frozen_params": log.frozen_params,
         "total_params": log.trainable_params + log.frozen_params,
+        "lora_params": log.lora_params,
+        "device": {"platform": log.platform, "kind": log.device_kind, "count": log.device_count},
+        "versions": dict(log.versions),
         **({"track_stats": tracks} if tracks else {}),
     }

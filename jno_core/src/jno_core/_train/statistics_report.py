@@ -44,10 +44,25 @@ def _rows(log: RunLog) -> list[tuple[str, str]]:
     rows += [(name, _number(value)) for name, value in zip(log.terms, log.losses[-1:].ravel(), strict=False)]
     rows += [(name, _describe_track(track)) for name, track in log.tracks.items()]
     rows += [
-        ("time", f"{log.training_time:.3g} s, {_pace(log)} ms per step; compilation {log.compile_seconds:.3g} s"),
-        ("parameters", f"{log.trainable_params} trainable, {log.frozen_params} frozen"),
+        ("time", f"{log.training_time:.3g} s, {_pace(log)} ms per step{_speed(log)}"),
+        ("compilation", f"{log.compile_seconds:.3g} s"),
+        ("parameters", _describe_parameters(log)),
     ]
+    if log.device_count:
+        rows.append(("device", _describe_devices(log)))
+    if log.versions:
+        rows.append(("versions", ", ".join(f"{name} {version}" for name, version in log.versions.items())))
     return [*rows, ("stopped", log.stopped)] if log.stopped else rows
+
+
+def _describe_parameters(log: RunLog) -> str:
+    adapters = f" ({log.lora_params} of adapters)" if log.lora_params else ""
+    return f"{log.trainable_params} trainable{adapters}, {log.frozen_params} frozen"
+
+
+def _describe_devices(log: RunLog) -> str:
+    kind = log.platform if log.device_kind == log.platform else f"{log.platform}, {log.device_kind}"
+    return kind if log.device_count == 1 else f"{log.device_count} x {kind}"
 
 
 def _describe_epochs(log: RunLog) -> str:
@@ -74,6 +89,10 @@ def _last_and_best(log: RunLog) -> tuple[str, str]:
 
 def _pace(log: RunLog) -> str:
     return f"{1e3 * log.training_time / len(log.total_loss):.3g}" if len(log.total_loss) else "-"
+
+
+def _speed(log: RunLog) -> str:
+    return "" if log.steps_per_second is None else f", {log.steps_per_second:.4g} steps/s"
 
 
 def _number(value: Any) -> str:

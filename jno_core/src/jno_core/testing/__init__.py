@@ -17,4 +17,5 @@ from jno_core.testing._check import Check as Check
 from jno_core.testing._classes import ClassSuite as ClassSuite
 from jno_core.testing._collect import checks_of as checks_of, plugin_checks as plugin_checks
 from jno_core.testing._geometries import GeometrySuite as GeometrySuite
+from jno_core.testing._schedules import ScheduleSuite as ScheduleSuite
 from jno_core.testing._schemes import SchemeSuite as SchemeSuite

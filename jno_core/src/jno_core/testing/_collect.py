@@ -18,13 +18,20 @@ from jno_core.testing._classes import ClassSuite
 from jno_core.testing._geometries import GeometrySuite
 from jno_core.testing._importing import import_checks
 from jno_core.testing._metadata import metadata_checks
+from jno_core.testing._schedules import ScheduleSuite
 from jno_core.testing._schemes import SchemeSuite
 
 Suites = Mapping[str, type[ClassSuite]]
 
 _NO_SUITES: Suites = MappingProxyType({})
 _SUITES: Suites = MappingProxyType(
-    {"scheme": SchemeSuite, "geometry": GeometrySuite, "balancer": BalancerSuite, "callback": CallbackSuite}
+    {
+        "scheme": SchemeSuite,
+        "geometry": GeometrySuite,
+        "balancer": BalancerSuite,
+        "callback": CallbackSuite,
+        "schedule": ScheduleSuite,
+    }
 )
 """The suite of each kind; the other kinds have the checks of a class only."""
 

@@ -1,0 +1,107 @@
+"""Data that stay on the host: batches are gathered there, in blocks of steps, while the device works on the block before."""
+
+import mmap
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from jno_core._compile import rows_of
+from jno_core._custom_types import PRNGKey
+from jno_core._interfaces import DomainData
+from jno_core._train.batches import Batches, Streamed, batch_key, instance_arrays, with_instances
+from jno_core._train.shuffle import drawn
+
+_BLOCK_BYTES = 64 * 2**20
+"""A block is about this large: two of them are in memory at a time."""
+
+_MOST_EPOCHS = 1024
+
+
+@final
+class HostStream:
+    """Blocks of batches for consecutive epochs; block i holds epochs `i * epochs` to `(i + 1) * epochs - 1`.
+
+    - `draws`: how many batches an epoch takes.
+    """
+
+    def __init__(self, batches: Batches, data: DomainData, draws: int) -> None:
+        self._batches, self._draws = batches, draws
+        self._sets = tuple(d for d in batches.divided if d.points < d.total)
+        self._rows = [[np.asarray(x) for x in rows_of(data, d)] for d in self._sets]
+        whole = instance_arrays(data, batches.instances) if batches.taken < batches.instances else None
+        self._instances = whole
+        resident = data if whole is None else with_instances(data, jax.tree.map(lambda x: x[:1], whole))
+        for d in self._sets:
+            resident = d.with_rows(resident, [x[:, :1] for x in rows_of(resident, d)])
+        self.resident: DomainData = batches.mesh.place(resident)
+        self.epochs = max(1, min(_MOST_EPOCHS, _BLOCK_BYTES // max(1, draws * self._bytes_per_draw())))
+        self._index = jax.jit(self._indices, static_argnums=2)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="jno-data")
+        self._blocks: dict[tuple[bytes, int], Future[Streamed]] = {}
+
+    def at(self, key: PRNGKey, epoch: int) -> Streamed:
+        """The block that an epoch belongs to. The one after it is gathered meanwhile."""
+        data = np.asarray(jax.random.key_data(key))
+        number = epoch // self.epochs
+        wanted = [(data.tobytes(), number), (data.tobytes(), number + 1)]
+        self._blocks = {name: block for name, block in self._blocks.items() if name in wanted}
+        for name in wanted:
+            if name not in self._blocks:
+                self._blocks[name] = self._pool.submit(self._gathered, data, name[1])
+        return self._blocks[wanted[0]].result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _gathered(self, key_data: np.ndarray, number: int) -> Streamed:
+        first = number * self.epochs * self._draws
+        cpu = jax.local_devices(backend="cpu")[0]
+        with jax.default_device(cpu):
+            key = jax.random.wrap_key_data(jnp.asarray(key_data))
+            instances, sets = self._index(key, jnp.asarray(first), self.epochs * self._draws)
+        taken = None if instances is None else jax.tree.map(lambda x: _taken(x, np.asarray(instances)), self._instances)
+        rows = [
+            [np.stack([_taken(one, np.asarray(index)) for one in x], axis=1) for x in arrays]
+            for arrays, index in zip(self._rows, sets, strict=True)
+        ]
+        mesh = self._batches.mesh
+        return Streamed(self.resident, mesh.place(taken), mesh.place(rows), mesh.place(np.asarray(first)))
+
+    def _indices(self, key: PRNGKey, first: Any, count: int) -> tuple[Any, list[Any]]:
+        b, own = self._batches, batch_key(key)
+        numbers = first + jnp.arange(count)
+        instances = None
+        if self._instances is not None:
+            instances = jax.vmap(lambda n: drawn(own, b.instances, b.taken, n))(numbers)
+        return instances, [jax.vmap(lambda n, d=d: b.index(d, own, n))(numbers) for d in self._sets]
+
+    def _bytes_per_draw(self) -> int:
+        points = sum(
+            x[:, :1].nbytes * d.points for d, arrays in zip(self._sets, self._rows, strict=True) for x in arrays
+        )
+        each = [x[:1].nbytes for x in jax.tree.leaves(self._instances)]
+        return points + self._batches.taken * sum(each)
+
+
+def _taken(x: Any, index: Int[np.ndarray, "k n"]) -> np.ndarray:
+    """Entries of the leading axis, in the precision of JAX; pages of a file that were read for them are given back."""
+    flat = index.ravel()
+    order = np.argsort(flat)
+    found = np.empty((len(flat), *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    found[order] = x[flat[order]]
+    _give_back(x)
+    return found.reshape(*index.shape, *x.shape[1:])
+
+
+def _give_back(x: Any) -> None:
+    """What was read of a memory-mapped file stays in the process's memory until the system wants it; it need not."""
+    base = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
