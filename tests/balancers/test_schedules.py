@@ -1,6 +1,9 @@
 """Schedules against closed forms, optax's own, an independent float64 implementation, and what training does with them."""
 
+import importlib.util
 import math
+import re
+from pathlib import Path
 
 import equinox as eqx
 import hypothesis.strategies as st
@@ -49,7 +52,10 @@ def test_cosine(end):
     expected = np.where(t < 30, end + (0.1 - end) * np.cos(np.pi * t / 60) ** 2, end)
     np.testing.assert_allclose(rates(lrs.cosine(30, 0.1, end)), expected, rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(
-        rates(lrs.cosine(30, 0.1, end)), optax_rates(optax.cosine_decay_schedule(0.1, 30, end / 0.1)), rtol=1e-4, atol=1e-8
+        rates(lrs.cosine(30, 0.1, end)),
+        optax_rates(optax.cosine_decay_schedule(0.1, 30, end / 0.1)),
+        rtol=1e-4,
+        atol=1e-8,
     )
 
 
@@ -78,7 +84,9 @@ def test_piecewise_constant():
     np.testing.assert_allclose(rates(lrs.piecewise_constant([5, 20], [0.1, 0.02, 0.0])), expected)
     np.testing.assert_allclose(rates(lrs.piecewise_constant([], [0.3])), np.full(STEPS, 0.3))
     theirs = optax.piecewise_constant_schedule(0.1, {5: 0.2, 20: 0.1})
-    np.testing.assert_allclose(rates(lrs.piecewise_constant([5, 20], [0.1, 0.02, 0.002])), optax_rates(theirs), rtol=1e-5)
+    np.testing.assert_allclose(
+        rates(lrs.piecewise_constant([5, 20], [0.1, 0.02, 0.002])), optax_rates(theirs), rtol=1e-5
+    )
 
 
 # --- dlrs
@@ -284,3 +292,16 @@ def test_a_masked_group_has_a_schedule_of_its_own():
     points = np.asarray(jno.core([x.mean]).eval(x)).mean()
     np.testing.assert_allclose(net.module.bias, before[1] - 0.25, rtol=1e-6)
     np.testing.assert_allclose(net.module.weight, before[0] - 2 * 0.5 * points, rtol=1e-6)
+
+
+def test_the_schedule_of_the_documentation(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "class Patience" in block]
+    header = "from typing import final\nimport equinox as eqx\nimport jax.numpy as jnp\nfrom jno_core import AbstractSchedule\n"
+    file = tmp_path / "patience.py"
+    file.write_text(header + example)
+    spec = importlib.util.spec_from_file_location("patience", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    losses = np.array([3.0, 2.0, 2.0, 2.0, 1.0, 1.0])[:, None]
+    np.testing.assert_array_equal(rates(module.Patience(patience=2), losses), [1, 1, 1, 0.5, 0.5, 0.5])

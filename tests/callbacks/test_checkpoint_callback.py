@@ -18,7 +18,7 @@ import pytest
 import jno
 from jno_core import AbstractCheckpointer, AbstractRunView, Checkpoint, FitResult, RunInfo, TrainState
 from jno_core.errors import JnoFileNotFoundError, JnoOSError, JnoTypeError, JnoValueError, JnoWarning
-from jno_plugin_callbacks import CheckpointCallback, _checkpoint_folder, _checkpoint_store, _checkpoint_writer
+from jno_plugin_callbacks import CheckpointCallback, _checkpoint_folder, _checkpoint_store
 
 
 class View(AbstractRunView):
@@ -273,18 +273,22 @@ def fail(monkeypatch, *failing):
     monkeypatch.setattr(_checkpoint_store, "save_arrays", save_or_fail)
 
 
+def until_it_raises(call):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        call()
+
+
 def test_an_error_in_the_background_comes_out_of_the_next_hook(tmp_path, monkeypatch):
     fail(monkeypatch, 20)
     callback = CheckpointCallback(tmp_path, 10, 1)
     start(callback)
     step(callback, 10)
     step(callback, 20)
-    deadline = time.monotonic() + 30
     with pytest.raises(
         JnoOSError, match=r"(?s)epoch 20.*step-00000020.*No space left.*Needed: .* bytes; free there"
-    ) as caught:  # noqa: PT012
-        while time.monotonic() < deadline:
-            step(callback, 21)
+    ) as caught:
+        until_it_raises(lambda: step(callback, 21))
     assert len(str(caught.value).splitlines()) <= 15
     callback.on_fit_error(caught.value, state_at(21))
     assert not hasattr(caught.value, "__notes__")
@@ -431,7 +435,7 @@ def test_bad_arguments(arguments, error):
 def test_best_fn_must_return_a_number(tmp_path):
     callback = CheckpointCallback(tmp_path, 10, best_fn=lambda m: "low")
     start(callback)
-    with pytest.raises(JnoTypeError, match="best_fn.*'low'"):
+    with pytest.raises(JnoTypeError, match=r"best_fn.*'low'"):
         step(callback, 10)
     callback.close()
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import shapely
 
-from jno_core.testing import GeometrySuite, ScheduleSuite, SchemeSuite, plugin_checks
+from jno_core.testing import CallbackSuite, GeometrySuite, ScheduleSuite, SchemeSuite, plugin_checks
 from jno_plugin_fd import FiniteDifference
 from jno_plugin_geometry import Disk, LShape, MeshFile, Polygon, PolygonGeometry, Prism
 
@@ -101,7 +101,17 @@ def test_balancers(check):
     check()
 
 
-@plugin_checks("jno-plugin-callbacks")
+def callback_suite(name):
+    return type("Suite", (CallbackSuite,), {"arguments": {"directory": f"{_FOLDER.name}/{name}"}})
+
+
+@plugin_checks(
+    "jno-plugin-callbacks",
+    suites={
+        f"callback:{name}": callback_suite(name)
+        for name in ("aim", "checkpoint", "csv_logger", "plot_live", "tensorboard")
+    },
+)
 def test_callbacks(check):
     check()
 

@@ -262,7 +262,7 @@ def test_on_an_accelerator_its_memory_is_the_bound(monkeypatch):
     assert plan(losses, None)
     for limit, divided in ((2**35, 0), (2**28, 1)):
         with monkeypatch.context() as patch:
-            patch.setattr(jax, "devices", lambda limit=limit: [Device(limit)])
+            patch.setattr(jax, "local_devices", lambda limit=limit: [Device(limit)])
             assert len(plan(losses, None)) == divided
 
 

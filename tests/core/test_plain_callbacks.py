@@ -129,7 +129,9 @@ def test_a_method_that_needs_what_there_is_not():
         def on_epoch_end(self, gradients, epoch):
             pass
 
-    with pytest.raises(JnoTypeError, match=r"on_epoch_end\(\) of the callback 'Greedy' needs 'gradients', .*epoch, train"):
+    with pytest.raises(
+        JnoTypeError, match=r"on_epoch_end\(\) of the callback 'Greedy' needs 'gradients', .*epoch, train"
+    ):
         RunHooks([Greedy()])
 
     class LateGreedy:

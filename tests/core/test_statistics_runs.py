@@ -81,7 +81,12 @@ def test_the_summary_tells_device_versions_and_adapters(capsys):
     )
     Statistics([log]).summary()
     text = capsys.readouterr().out
-    for part in ["4 x gpu, H100", "jno-core 0.1.0, jax 0.10.2", "100 trainable (7 of adapters), 20 frozen", "10 steps/s"]:
+    for part in [
+        "4 x gpu, H100",
+        "jno-core 0.1.0, jax 0.10.2",
+        "100 trainable (7 of adapters), 20 frozen",
+        "10 steps/s",
+    ]:
         assert part in text
     entry = Statistics([log]).training_logs[0]
     assert entry["device"] == {"platform": "gpu", "kind": "H100", "count": 4}

@@ -58,6 +58,28 @@ class built(functools.cached_property):
             instance.building -= 1
 
 
+class Layer(eqx.Module):
+    weight: jax.Array
+    bias: jax.Array
+
+
+class Network(eqx.Module):
+    """A network of one point, whose weights are there without anything having been compiled."""
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, sizes: tuple[tuple[int, int], ...]) -> None:
+        draw = np.random.default_rng(0)
+        self.layers = tuple(
+            Layer(*(jnp.asarray(draw.uniform(-1, 1, shape), jnp.float32) for shape in ((n, m), (n,)))) for m, n in sizes
+        )
+
+    def __call__(self, point: jax.Array) -> jax.Array:
+        for layer in self.layers[:-1]:
+            point = jnp.tanh(layer.weight @ point + layer.bias)
+        return self.layers[-1].weight @ point + self.layers[-1].bias
+
+
 class World:
     """A square with 9 nodes and networks on it, in an empty folder."""
 
@@ -72,6 +94,11 @@ class World:
     @built
     def timed(self) -> Any:
         return jno.domain.line(mesh_size=0.25, time=(0.0, 1.0, 3))
+
+    @built
+    def line(self) -> Any:
+        """The coordinates of a line of four pieces."""
+        return jno.domain.line(mesh_size=0.25).variable("interior")
 
     @built
     def interior(self) -> Any:
@@ -98,19 +125,25 @@ class World:
         return self.net(self.x, self.y)
 
     @built
+    def vector(self) -> Any:
+        """A field of two components."""
+        return self.network("v", 2)(self.x, self.y)
+
+    @built
+    def k(self) -> Any:
+        return jno.np.parameter((1,), name="k")
+
+    @built
+    def cloud(self) -> Any:
+        """The coordinate of five points without a mesh."""
+        return jno.domain.from_array({"interior": np.linspace(0, 1, 5)[:, None]}).variable("interior")[0]
+
+    @built
     def pde(self) -> Any:
         return self.u.laplacian(self.x, self.y) - 1.0
 
     def module(self, components: int = 1, width: int = 3) -> Any:
-        shapes = eqx.filter_eval_shape(lambda: eqx.nn.MLP(2, components, width, 1, jnp.tanh, key=jax.random.key(0)))
-
-        def is_shape(leaf: Any) -> bool:
-            return isinstance(leaf, jax.ShapeDtypeStruct)
-
-        draw = np.random.default_rng(0)
-        return jax.tree.map(
-            lambda leaf: jnp.asarray(draw.uniform(-1, 1, leaf.shape), leaf.dtype) if is_shape(leaf) else leaf, shapes
-        )
+        return Network(((2, width), (width, components)))
 
     def network(self, name: str = "v", components: int = 1) -> Any:
         return jno.nn.wrap(self.module(components), name=name)

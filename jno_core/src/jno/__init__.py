@@ -21,6 +21,8 @@ from jno_core._settings import get_seed, setup
 
 if TYPE_CHECKING:
     from jno_core._train import Core as core, Statistics as statistics
+    from jno_core._train.exported import load_exported
+    from jno_core._train.files import load, save
 
 __all__ = [
     "LearningRateSchedule",
@@ -32,6 +34,8 @@ __all__ = [
     "domain",
     "fn",
     "get_seed",
+    "load",
+    "load_exported",
     "lora",
     "lrs",
     "nn",
@@ -41,6 +45,7 @@ __all__ = [
     "optimizers",
     "plugins",
     "sampler",
+    "save",
     "schedules",
     "setup",
     "statistics",

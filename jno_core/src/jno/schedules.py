@@ -23,9 +23,7 @@ class ScheduleNamespace:
     change it) and for bounds that are none, and for a name what the registry raises.
     """
 
-    def __call__(
-        self, fn_or_float: Any, min_lr: float = 1e-10, max_lr: float | None = None
-    ) -> AbstractSchedule:
+    def __call__(self, fn_or_float: Any, min_lr: float = 1e-10, max_lr: float | None = None) -> AbstractSchedule:
         return bounded(fn_or_float, min_lr, max_lr)
 
     def __getattr__(self, name: str) -> Any:

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from jaxtyping import Shaped
 from jno_core.errors import JnoFileNotFoundError, JnoOSError, JnoTypeError, JnoValueError
 
 _FORMAT = "jno"
+# Headers of safetensors files end at 100 MB, and hold the manifest with its quotes escaped.
+_LARGEST_MANIFEST = 50_000_000
 _NATIVE = {
     "BOOL": np.bool_,
     **{f"I{n}": np.dtype(f"int{n}").type for n in (8, 16, 32, 64)},
@@ -59,6 +61,7 @@ def write(
     **Raises:**
 
     - `JnoTypeError`: an array of another type (it is named), or a description that is not of JSON types.
+    - `JnoValueError`: a description that is too large.
     - `JnoOSError`: the file cannot be written; the text has the path, and the needed and free bytes. A file that was at `path`
       is as before.
     """
@@ -74,9 +77,16 @@ def write(
         text = json.dumps(envelope)
     except (TypeError, ValueError, RecursionError) as e:
         raise JnoTypeError(f"The description of the {kind} for {str(path)!r} is not of JSON types: {e}") from e
+    if len(text) > _LARGEST_MANIFEST:
+        raise JnoValueError(
+            f"The description of the {kind} for {str(path)!r} has {len(text):,} characters; a file holds at most "
+            f"{_LARGEST_MANIFEST:,}. Large content belongs into arrays."
+        )
     metadata = {"manifest": text, "manifest_sha256": _sha256(text.encode())}
     stored = {name: _stored(array) for name, array in converted.items()}
-    replace_file(path, safetensors.numpy.save(stored, metadata=metadata))
+    size = len(text) + sum(array.nbytes for array in stored.values())
+    # Straight from the arrays to the file: they may be larger than the memory that is left.
+    _replace(Path(path), size, lambda temporary: safetensors.numpy.save_file(stored, temporary, metadata=metadata))
 
 
 def read(path: str | os.PathLike[str], kind: str, version: int) -> tuple[Any, dict[str, np.ndarray]]:
@@ -119,21 +129,23 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
 
     `JnoOSError` naming the path, and the needed and free bytes; a file that was at `path` is as before.
     """
-    target = Path(path)
+    _replace(Path(path), len(content), lambda temporary: temporary.write_bytes(content))
+
+
+def _replace(target: Path, size: int, write: Callable[[Path], object]) -> None:
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
+            write(temporary)
+            with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
         _synchronise(target.parent)
-    except (OSError, ValueError) as e:  # a ValueError is a name that no file can have
-        raise _unwritable(target, len(content), e) from e
+    except (OSError, ValueError, safetensors.SafetensorError) as e:  # a ValueError is a name that no file can have
+        raise _unwritable(target, size, e) from e
 
 
 def _synchronise(folder: Path) -> None:
@@ -146,7 +158,7 @@ def _synchronise(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _unwritable(path: Path, needed: int, cause: OSError | ValueError) -> JnoOSError:
+def _unwritable(path: Path, needed: int, cause: Exception) -> JnoOSError:
     reason = (cause.strerror if isinstance(cause, OSError) else None) or cause
     existing = next((folder for folder in path.absolute().parents if os.path.isdir(folder)), None)
     try:

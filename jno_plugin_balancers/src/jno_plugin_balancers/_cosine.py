@@ -10,6 +10,7 @@ from jno_core import AbstractSchedule
 from jno_core.errors import JnoValueError
 from jno_plugin_balancers._schedule_arguments import checked_count, checked_number
 
+
 @final
 class Cosine(AbstractSchedule):
     r"""From `lr0` to `lr_end` along half a period of a cosine, then `lr_end`.

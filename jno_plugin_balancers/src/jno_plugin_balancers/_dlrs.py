@@ -20,13 +20,13 @@ class DynamicScheduleState(NamedTuple):
     """What `DynamicSchedule` remembers between two steps.
 
     - `rate`: the rate of the last step.
-    - `window`: the last total losses, the newest at the end; only the last `count` are read.
-    - `count`: how many steps the window covers.
+    - `window`: the last total losses, the newest at the end; only the last `seen` are read.
+    - `seen`: how many steps the window covers.
     """
 
     rate: Float[Array, ""]
     window: Float[Array, " window"]
-    count: Int[Array, ""]
+    seen: Int[Array, ""]
 
 
 @final
@@ -91,18 +91,18 @@ class DynamicSchedule(AbstractSchedule):
     ) -> tuple[Float[Array, ""], DynamicScheduleState]:
         del step
         window = jnp.roll(state.window, -1).at[-1].set(jnp.mean(losses.astype(state.window.dtype)))
-        count = jnp.minimum(state.count + 1, window.size)
-        covered = jnp.arange(window.size) >= window.size - count
-        mean = jnp.sum(window, where=covered) / count
-        slope = (window[-1] - window[window.size - count]) / jnp.maximum(jnp.abs(mean), _FLOOR)
+        seen = jnp.minimum(state.seen + 1, window.size)
+        covered = jnp.arange(window.size) >= window.size - seen
+        mean = jnp.sum(window, where=covered) / seen
+        slope = (window[-1] - window[window.size - seen]) / jnp.maximum(jnp.abs(mean), _FLOOR)
         factor = jnp.where(
             slope > 1,
             float(self.decremental_factor),
             jnp.where(slope > 0, float(self.stagnation_factor), -float(self.increment_factor)),
         )
         moved = jnp.clip(state.rate - factor * self._decade(state.rate), float(self.min_lr), float(self.max_lr))
-        rate = jnp.where(count > 1, moved, state.rate)
-        return rate, DynamicScheduleState(rate, window, count)
+        rate = jnp.where(seen > 1, moved, state.rate)
+        return rate, DynamicScheduleState(rate, window, seen)
 
     def _decade(self, rate: Float[Array, ""]) -> Float[Array, ""]:
         """The power of ten at or below a rate."""

@@ -14,10 +14,11 @@ def checked_number(owner: str, name: str, value: Any, *, zero: bool = False) -> 
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise JnoTypeError(f"{owner} needs a number as `{name}`, got {value!r}.")
-    if not (0 < value < math.inf or (zero and value == 0)):
+    number = float(value)
+    if not (0 < number < math.inf or (zero and number == 0)):
         least = "at least zero" if zero else "positive"
         raise JnoValueError(f"{owner} needs a finite number as `{name}`, {least}; got {value!r}.")
-    return float(value)
+    return number
 
 
 def checked_count(owner: str, name: str, value: Any, least: int) -> int:

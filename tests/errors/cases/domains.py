@@ -79,14 +79,14 @@ CASES = {
         lambda w: jno.domain.rectt(), PluginNotFoundError, ("'rectt'",), ("Did you mean 'rect'?",)
     ),
     "an empty range": Refused(
-        lambda w: jno.domain.rect(x_range=(1, 1)), JnoValueError, ("x_range", "1"), ("x0 < x1",)
+        lambda w: jno.domain.rect(x_range=(1, 1)), JnoValueError, ("x_range", "(1, 1)"), ("lower < upper",)
     ),
     "`time=(0, 1)`": Refused(lambda w: jno.domain.line(time=(0, 1)), JnoValueError, ("(0, 1)",), ("(t0, t1, n)",)),
     "time that runs backwards": Refused(
         lambda w: jno.domain.line(time=(1, 0, 5)), JnoValueError, ("(1, 0, 5)",), ("t0 < t1",)
     ),
     "a missing mesh file": Refused(
-        lambda w: jno.domain("nowhere.msh"), JnoFileNotFoundError, ("nowhere.msh",), ("no such file",)
+        lambda w: jno.domain("nowhere.msh"), JnoFileNotFoundError, ("no mesh file",), ("'nowhere.msh'",)
     ),
     "a mesh file that is text": Refused(
         lambda w: jno.domain(w.file("mesh.msh", "hello")), JnoValueError, ("mesh.msh",), ("mesh",)
@@ -95,36 +95,50 @@ CASES = {
     "a polygon that crosses itself": Refused(
         lambda w: jno.domain.polygon(vertices=[(0, 0), (1, 1), (1, 0), (0, 1)], mesh_size=0.2),
         JnoValueError,
-        ("cross",),
-        ("0.5",),
+        ("vertices", "Self-intersection[0.5 0.5]"),
+        ("valid polygon",),
     ),
     "a polygon of two vertices": Refused(
         lambda w: jno.domain.polygon(vertices=SQUARE[:2], mesh_size=0.2), JnoValueError, ("2",), ("3",)
     ),
     "a polygon without area": Refused(
-        lambda w: jno.domain.polygon(vertices=[(0, 0), (1, 0), (2, 0)], mesh_size=0.2), JnoValueError, ("area",), ("polygon",)
+        lambda w: jno.domain.polygon(vertices=[(0, 0), (1, 0), (2, 0)], mesh_size=0.2),
+        JnoValueError,
+        ("vertices", "[1 0]"),
+        ("valid polygon",),
     ),
     "a vertex that is not a number": Refused(
         lambda w: jno.domain.polygon(vertices=[*SQUARE[:3], (0, float("nan"))], mesh_size=0.2),
         JnoValueError,
-        ("nan",),
-        ("finite",),
+        ("vertices", "vertex 3"),
+        ("not finite",),
     ),
     "a negative radius": Refused(
         lambda w: jno.domain.disk(radius=-1.0), JnoValueError, ("radius", "-1.0"), ("positive",)
     ),
-    "no points": Refused(lambda w: points({}), JnoValueError, ("{}",), ("from_array",)),
+    "no points": Refused(
+        lambda w: points({}), JnoValueError, ("from_array",), ("at least one tag with points of shape (N, d)",)
+    ),
     "points in one axis": Refused(
         lambda w: points({"interior": np.ones(5)}), JnoValueError, ("'interior'", "(5,)"), ("(N, d)",)
     ),
     "point sets of two dimensions": Refused(
-        lambda w: points({"a": np.ones((5, 2)), "b": np.ones((5, 3))}), JnoValueError, ("'b'", "3"), ("dimension",)
+        lambda w: points({"a": np.ones((5, 2)), "b": np.ones((5, 3))}),
+        JnoValueError,
+        ("Points of 'b' have 3 coordinates",),
+        ("in the same space",),
     ),
     "a point that is not a number": Refused(
-        lambda w: points({"interior": np.array([[0.0], [np.nan]])}), JnoValueError, ("'interior'", "(1, 0)"), ("finite",)
+        lambda w: points({"interior": np.array([[0.0], [np.nan]])}),
+        JnoValueError,
+        ("Point 1 of 'interior' is not finite",),
+        ("Remove such points",),
     ),
     "a misspelt tag": Refused(
-        lambda w: w.domain.variable("interor"), JnoValueError, ("'interor'", "'boundary'"), ("Did you mean 'interior'?",)
+        lambda w: w.domain.variable("interor"),
+        JnoValueError,
+        ("'interor'", "'boundary'"),
+        ("Did you mean 'interior'?",),
     ),
     "more points than there are": Refused(
         lambda w: w.domain.variable("interior", 10**6), JnoValueError, ("has 9 points", "1000000"), ("'uniform'",)
@@ -154,7 +168,7 @@ CASES = {
         ("polygon",),
     ),
     "a stack of something besides polygons": Refused(
-        lambda w: jno.domain.stack(3), JnoTypeError, ("3",), ("polygon",)
+        lambda w: jno.domain.stack(3), JnoTypeError, ("got 3",), ("stack(100 * a, 100 * b)",)
     ),
     "candidates on an unknown tag": Refused(
         lambda w: w.domain.draw_candidates("nowhere"), JnoError, ("'nowhere'",), ("'interior'",)

@@ -39,8 +39,8 @@ def _modulus(w):
 CASES = {
     "`if u > 0:`": Refused(lambda w: 1 if w.u > 0 else 0, JnoTypeError, ("truth value",), ("jno.numpy.where",)),
     "`0 < x < 1`": Refused(lambda w: 0 < w.x < 1, JnoTypeError, ("truth value",), ("logical_and(a < x, x < b)",)),
-    "`for component in u:`": Refused(
-        lambda w: [component for component in w.u], JnoTypeError, ("cannot be iterated",), ("u[..., 0:1]",)
+    "`list(u)`, `for component in u:`": Refused(
+        lambda w: list(w.u), JnoTypeError, ("cannot be iterated",), ("u[..., 0:1]",)
     ),
     "`a, b = u`": Refused(_unpacked, JnoTypeError, ("unpacked",), ("u[..., 1:2]",)),
     "`len(u)`": Refused(lambda w: len(w.u), JnoTypeError, ("no length",), ("expression.aval.shape",)),

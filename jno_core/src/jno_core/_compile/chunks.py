@@ -269,9 +269,10 @@ def _bytes(jaxpr: jex.Jaxpr) -> int:
 
 
 def _working_set() -> int:
-    """The bytes of one part. An accelerator is fast with many points at once, so only its memory is a bound."""
-    memory = jax.devices()[0].memory_stats()
-    return memory["bytes_limit"] // 8 if memory else WORKING_SET * _cores()
+    """The bytes of one part on one device. An accelerator is fast with many points at once: only its memory is a bound."""
+    devices = jax.local_devices()
+    memory = devices[0].memory_stats()
+    return memory["bytes_limit"] // 8 if memory else WORKING_SET * _cores() // len(devices)
 
 
 def _cores() -> int:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jno_core._domain.mapped_arrays import first_non_finite, is_mapped
 from jno_core._graph import Collocation, TensorTag, Variable
 from jno_core._interfaces import AbstractMeshFile, Layout, TensorData
 from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
@@ -52,11 +52,12 @@ def laid_out(
     Raises `JnoValueError` when the declared axes do not have the lengths B and N, the array is not finite, or a leading axis
     could be read in two ways.
     """
-    value = np.asarray(array)
+    # JAX's arrays stay where they are, NumPy's in host memory, or in the file that they map.
+    value = array if isinstance(array, jax.Array) else np.asarray(array)
     if not (np.issubdtype(value.dtype, np.number) or value.dtype == bool):
         raise JnoTypeError(f"{tag!r} must be an array of numbers, got dtype {value.dtype}.")
-    if np.issubdtype(value.dtype, np.inexact) and not np.all(np.isfinite(value)):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+    where = first_non_finite(np.asarray(value))
+    if where is not None:
         raise JnoValueError(f"{tag!r} is not finite at index {where}. Remove or replace such entries first.")
     if per is None:
         per = _default(tag, value.shape, collocation, instances)
@@ -78,10 +79,11 @@ def laid_out(
             + (f", N={collocation.size}" if collocation else "")
             + f"), got the shape {value.shape}."
         )
+    if isinstance(value, np.ndarray) and not is_mapped(value):
+        value = value.astype(jax.dtypes.canonicalize_dtype(value.dtype))
     if per in ("shared", "point"):
         value = value[None]
-    data = TensorData(jnp.asarray(value), per, None if collocation is None else collocation.name)
-    return data, tuple(value.shape[1:])
+    return TensorData(value, per, None if collocation is None else collocation.name), tuple(value.shape[1:])
 
 
 def check_again(known: TensorTag, new: TensorTag) -> None:

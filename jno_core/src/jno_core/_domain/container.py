@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, final
 
+import jax
 import numpy as np
 
 from jno_core._domain import attachment, combining, sampling
@@ -262,7 +263,7 @@ class Domain(AbstractRegional, AbstractLooking):
             raise JnoValueError(f"{tag!r} is a tag of the domain; attach the array under another name.")
         collocation = attachment.point_set(at, self)
         data, shape = attachment.laid_out(tag, array, per, collocation, self._sets.instances)
-        node = TensorTag(tag, self, data.layout, shape, data.value.dtype, collocation)
+        node = TensorTag(tag, self, data.layout, shape, jax.dtypes.canonicalize_dtype(data.value.dtype), collocation)
         if tag in self._tensors:
             attachment.check_again(self._tensors[tag][0], node)
         self._tensors[tag] = (node, data)

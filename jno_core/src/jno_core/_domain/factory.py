@@ -10,7 +10,7 @@ from jno_core._domain.container import Domain
 from jno_core._domain.regions import Regions
 from jno_core._interfaces import AbstractGeometry, Mesh
 from jno_core._registry import registry
-from jno_core.errors import JnoTypeError
+from jno_core.errors import JnoTypeError, JnoValueError
 
 
 @final
@@ -68,8 +68,15 @@ class DomainFactory:
             raise JnoTypeError(f"jno.domain.stack(...) takes domains, as in stack(100 * a, 100 * b); got {wrong!r}.")
         return Domain.stacked(domains, {"interior": n_interior, "boundary": n_boundary})
 
-    def from_array(self, tags: Mapping[str, Any], *, time: Any = None) -> Domain:
-        """A point cloud: `{tag: points (N, d)}`."""
+    def from_array(
+        self, tags: Mapping[str, Any], compute_mesh_connectivity: bool = False, *, time: Any = None
+    ) -> Domain:
+        """A point cloud: `{tag: points (N, d)}`. It has no cells, so `compute_mesh_connectivity=True` is a `JnoValueError`."""
+        if compute_mesh_connectivity:
+            raise JnoValueError(
+                "from_array(compute_mesh_connectivity=True): points have no cells. Build a mesh, as in jno.domain(Mesh(...)) "
+                "or jno.domain('part.msh'), or leave it out."
+            )
         return Domain(Regions.from_array(tags), time)
 
     def __getattr__(self, name: str) -> "GeometryConstructor":

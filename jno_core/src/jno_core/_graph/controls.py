@@ -127,8 +127,8 @@ class AbstractControllable(Parameterised):
         return self._set(dtype=dtype)
 
     def initialize(self, weights: Any, *, key: Any = None) -> Any:
-        """Set the weights now: from an `.eqx` file, a PyTree of the same structure, an array (parameters), or by a JAX
-        initializer `(key, shape, dtype)` applied to every floating-point leaf.
+        """Set the weights now: from a file of `jno.save` or an `.eqx` file, a PyTree of the same structure, an array
+        (parameters), or by a JAX initializer `(key, shape, dtype)` applied to every floating-point leaf.
 
         Raises `JnoFileNotFoundError` for a missing file and `JnoValueError` when structure, shape or dtype differ, naming
         the leaf. `key` is the PRNG key of an initializer; by default it follows from the seed.

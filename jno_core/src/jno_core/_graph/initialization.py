@@ -15,6 +15,7 @@ from jno_core._custom_types import PyTree
 from jno_core._graph.keys import checked_key
 from jno_core._graph.modules import ParameterArray
 from jno_core._graph.parameters import first_difference
+from jno_core._graph.weight_file import from_weight_file
 from jno_core._settings import get_seed
 from jno_core.errors import JnoFileNotFoundError, JnoTypeError, JnoValueError
 
@@ -39,11 +40,9 @@ def initialized(module: PyTree, weights: Any, key: Any) -> PyTree:
 
 def _from_file(module: PyTree, path: str) -> PyTree:
     if not os.path.exists(path):
-        raise JnoFileNotFoundError(f"There is no weight file {path!r}. Give the path of an .eqx file.")
+        raise JnoFileNotFoundError(f"There is no weight file {path!r}. Give the path of a file of jno.save or of an .eqx file.")
     if not path.endswith(".eqx"):
-        raise JnoValueError(
-            f"{path!r} is not an .eqx file. Write weights by eqx.tree_serialise_leaves('weights.eqx', net.module)."
-        )
+        return from_weight_file(module, path)
     try:
         return eqx.tree_deserialise_leaves(path, module)
     except (RuntimeError, ValueError, EOFError, OSError) as e:

@@ -123,7 +123,8 @@ def _rebuild(reader: Reader, data: Any) -> Any:
 
 def _distance_of(writer: Writer, fn: Any) -> tuple[Any, str, str] | None:
     """Which geometry, method and tag a function is had from."""
-    for geometry in writer.geometries:
+    package = getattr(fn, "__module__", "").partition(".")[0]
+    for geometry in (g for g in writer.geometries if type(g).__module__.partition(".")[0] == package):
         # Functions are named after their tags, so that the first guess is nearly always right.
         tags = sorted(geometry.tags(), key=lambda tag: tag not in getattr(fn, "__name__", ""))
         for method in _DISTANCES:

@@ -35,6 +35,7 @@ from jno_core._graph.parameters import Selection
 from jno_core._graph.scheme_choice import SchemeChoice
 from jno_core._interfaces import DifferentiationModes
 from jno_core._registry import registry
+from jno_core._saving.fields import by_fields, described_fields
 from jno_core._saving.functions import add_form, is_function
 from jno_core._saving.reader import Reader
 from jno_core._saving.rules import Rule
@@ -66,10 +67,11 @@ NODES: Mapping[type[Placeholder], tuple[str, ...]] = MappingProxyType(
 _BY_NAME = {cls.__name__: cls for cls in NODES}
 
 
-def _describe_node(writer: Writer, node: Placeholder, where: str) -> dict[str, Any]:
+def describe_node(writer: Writer, node: Placeholder) -> dict[str, Any]:
+    """The type, the label and the fields of a node, whose children have been described."""
     if type(node) not in NODES:
         raise JnoTypeError(f"Nodes of type {type(node).__name__} cannot be stored; jno knows no description of them.")
-    place = f"{where}/{len(writer.nodes)}"
+    place = f"graph/{len(writer.nodes)}"
     fields = {name: writer.describe(getattr(node, name), f"{place}/{name}") for name in NODES[type(node)]}
     if isinstance(node, FunctionCall):
         _add_call(writer, node)
@@ -79,7 +81,8 @@ def _describe_node(writer: Writer, node: Placeholder, where: str) -> dict[str, A
     return {"type": type(node).__name__, **label, "fields": fields}
 
 
-def _rebuild_node(reader: Reader, data: Any) -> Placeholder:
+def rebuild_node(reader: Reader, data: Any) -> Placeholder:
+    """The node of a description."""
     if data["type"] not in _BY_NAME:
         raise JnoValueError(f"There is no node type {data['type']!r} in this jno.")
     cls = _BY_NAME[data["type"]]
@@ -124,29 +127,10 @@ def _argument(child: Placeholder) -> Argument:
     return Argument(shape, child.aval.dtype, shape[0] if shape and shape[0] in sizes else None)
 
 
-def _fields(writer: Writer, value: Any, where: str, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: writer.describe(getattr(value, name), f"{where}/{name}") for name in names}
-
-
-def _built(cls: Any, names: tuple[str, ...]) -> Any:
-    return lambda reader, data: cls(**{name: reader.rebuild(data[name]) for name in names})
-
-
-def _by_fields(tag: str, cls: type, names: tuple[str, ...], shared: bool = False) -> Rule:
-    """The rule for a dataclass of jno that is described by its fields, and built by its constructor."""
-    return Rule(
-        tag,
-        lambda v: type(v) is cls,
-        lambda writer, value, where: _fields(writer, value, where, names),
-        _built(cls, names),
-        shared,
-    )
-
-
 def _describe_choice(writer: Writer, value: SchemeChoice, where: str) -> dict[str, Any]:
     if value.instance is None:
         writer.plugins[registry.find("scheme", value.family)] = None
-    return _fields(writer, value, where, ("family", "variant", "modes", "instance"))
+    return described_fields(writer, value, where, ("family", "variant", "modes", "instance"))
 
 
 def _rebuild_choice(reader: Reader, data: Any) -> SchemeChoice:
@@ -169,10 +153,10 @@ GRAPH_RULES = (
     Rule(
         "node",
         lambda v: isinstance(v, Placeholder),
-        _describe_node,
-        _rebuild_node,
+        lambda writer, value, where: writer.node(value),
+        lambda reader, number: reader.node(number),
     ),
-    _by_fields(
+    by_fields(
         "point set",
         Collocation,
         (
@@ -190,9 +174,9 @@ GRAPH_RULES = (
         ),
         shared=True,
     ),
-    _by_fields("balance", Balance, ("name", "rule", "losses", "mode", "eps"), shared=True),
-    _by_fields("selection", Selection, ("leaves",)),
-    _by_fields("modes", DifferentiationModes, ("first", "second")),
+    by_fields("balance", Balance, ("name", "rule", "losses", "mode", "eps"), shared=True),
+    by_fields("selection", Selection, ("leaves",)),
+    by_fields("modes", DifferentiationModes, ("first", "second")),
     Rule("scheme", lambda v: type(v) is SchemeChoice, _describe_choice, _rebuild_choice),
     Rule("params", lambda v: type(v) is OperatorParams, _describe_params, _rebuild_params, shared=True),
 )

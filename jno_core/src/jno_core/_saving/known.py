@@ -47,8 +47,9 @@ class Known:
     ) -> None:
         if isinstance(classes, type) or not all(isinstance(c, type) and issubclass(c, eqx.Module) for c in classes):
             raise JnoTypeError(f"classes= takes classes derived from equinox.Module in a list, got {classes!r}.")
-        named = functions.items() if isinstance(functions, Mapping) else ((qualified(f), f) for f in _listed(functions))
-        self._functions = dict(named)
+        self._functions: dict[str, Any] = {}
+        named = functions.items() if isinstance(functions, Mapping) else [(qualified(f), f) for f in _listed(functions)]
+        self._functions.update(named)
         for name, fn in self._functions.items():
             if not callable(fn):
                 raise JnoTypeError(f"functions= takes functions in a list, or by name; got {name!r}: {fn!r}.")
@@ -132,8 +133,10 @@ def _imported(name: str, direct: bool = True) -> Any:
         if not isinstance(found, types.ModuleType | type):
             return None
         # Not by getattr: a module may import more when it is asked for a name.
-        found = object.__getattribute__(found, "__dict__").get(part) if isinstance(found, types.ModuleType) else (
-            type.__getattribute__(found, "__dict__").get(part)
+        found = (
+            object.__getattribute__(found, "__dict__").get(part)
+            if isinstance(found, types.ModuleType)
+            else (type.__getattribute__(found, "__dict__").get(part))
         )
     return found if not direct or (isinstance(found, type) and qualified(found) == name) else None
 

@@ -23,6 +23,7 @@ class Reader:
     def __init__(
         self,
         rules: tuple[Rule, ...],
+        rebuild_node: Callable[[Any, Any], Placeholder],
         content: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray],
         known: Known,
@@ -31,6 +32,7 @@ class Reader:
         self.known = known
         self.modules = modules
         self.notes: list[str] = []
+        self._rebuild_node = rebuild_node
         self._rules = {rule.tag: rule for rule in rules}
         self._content = content
         self._arrays = arrays
@@ -69,7 +71,7 @@ class Reader:
         """A node of the graph."""
         if number not in self._nodes:
             description = _entry(self._content["nodes"], number)
-            self._nodes[number] = self._rule("node").rebuild(self, description)
+            self._nodes[number] = self._rebuild_node(self, description)
         return self._nodes[number]
 
     def graph(self) -> None:

@@ -51,7 +51,7 @@ def from_bytes(content: np.ndarray, name: str) -> jax.export.Exported:
         text = exported.mlir_module()
     except ImportError as e:
         raise _needs_flatbuffers() from e
-    except Exception as e:  # noqa: BLE001 -- the parsers of JAX fail in every way on content that is none of theirs
+    except Exception as e:
         raise JnoValueError(f"The stored function {name!r} is damaged: {type(e).__name__}.") from e
     if exported.ordered_effects or exported.unordered_effects:
         raise JnoValueError(f"The stored function {name!r} has effects besides its result, and is refused.")

@@ -11,7 +11,6 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import jax.nn
 import jax.nn.initializers
 import jax.numpy
@@ -25,8 +24,6 @@ import jax.scipy.signal
 import jax.scipy.special
 import jax.scipy.stats
 import numpy as np
-
-import jno_core._graph.reductions
 
 _WHOLE = (
     "jax.numpy",
@@ -47,29 +44,109 @@ _WHOLE = (
 )
 _EXCLUDED = {
     "jax.numpy": (
-        "array_repr array_str from_dlpack frombuffer fromfile fromfunction frompyfunc fromstring get_printoptions load "
-        "printoptions save savez set_printoptions vectorize"
-    ).split(),
-    "jax.lax": "after_all composite create_token dce_sink infeed outfeed precv psend stage".split(),
+        "array_repr",
+        "array_str",
+        "from_dlpack",
+        "frombuffer",
+        "fromfile",
+        "fromfunction",
+        "frompyfunc",
+        "fromstring",
+        "get_printoptions",
+        "load",
+        "printoptions",
+        "save",
+        "savez",
+        "set_printoptions",
+        "vectorize",
+    ),
+    "jax.lax": ("after_all", "composite", "create_token", "dce_sink", "infeed", "outfeed", "precv", "psend", "stage"),
 }
 # These belong to jno: the kernels of its losses and of its array functions.
 _OWN = {
     "jno_core._graph.reductions": ("mean_absolute", "mean_square"),
     "jno._losses": (
-        "_alignment _cauchy _cosine _huber _largest _log_cosh _mape _nmse _quantile _relative_l1 _relative_l2 "
-        "_root_mean_square _smooth_l1"
-    ).split(),
+        "_alignment",
+        "_cauchy",
+        "_cosine",
+        "_huber",
+        "_largest",
+        "_log_cosh",
+        "_mape",
+        "_nmse",
+        "_quantile",
+        "_relative_l1",
+        "_relative_l2",
+        "_root_mean_square",
+        "_smooth_l1",
+    ),
     "jno.numpy": ("_join_last", "_symmetric_part"),
 }
 _BUILTINS = ("abs", "bool", "complex", "float", "int", "len", "max", "min", "round", "sum")
 _OF_NUMPY = {
     "numpy": (
-        "all allclose amax amin any argmax argmin argsort asarray around atleast_1d average clip concatenate copy "
-        "count_nonzero cov cumsum diff dot expand_dims histogram imag interp linspace max mean median min nan_to_num nanmax "
-        "nanmean nanmedian nanmin nanstd nansum ndim percentile prod ptp quantile ravel real reshape round shape size sort "
-        "squeeze stack std sum swapaxes take trace transpose trapezoid unique var where"
-    ).split(),
-    "numpy.linalg": "cond det eigvals eigvalsh inv matrix_rank norm slogdet svd".split(),
+        "all",
+        "allclose",
+        "amax",
+        "amin",
+        "any",
+        "argmax",
+        "argmin",
+        "argsort",
+        "asarray",
+        "around",
+        "atleast_1d",
+        "average",
+        "clip",
+        "concatenate",
+        "copy",
+        "count_nonzero",
+        "cov",
+        "cumsum",
+        "diff",
+        "dot",
+        "expand_dims",
+        "histogram",
+        "imag",
+        "interp",
+        "linspace",
+        "max",
+        "mean",
+        "median",
+        "min",
+        "nan_to_num",
+        "nanmax",
+        "nanmean",
+        "nanmedian",
+        "nanmin",
+        "nanstd",
+        "nansum",
+        "ndim",
+        "percentile",
+        "prod",
+        "ptp",
+        "quantile",
+        "ravel",
+        "real",
+        "reshape",
+        "round",
+        "shape",
+        "size",
+        "sort",
+        "squeeze",
+        "stack",
+        "std",
+        "sum",
+        "swapaxes",
+        "take",
+        "trace",
+        "transpose",
+        "trapezoid",
+        "unique",
+        "var",
+        "where",
+    ),
+    "numpy.linalg": ("cond", "det", "eigvals", "eigvalsh", "inv", "matrix_rank", "norm", "slogdet", "svd"),
 }
 
 
@@ -105,16 +182,15 @@ def _by_identity() -> dict[int, str]:
 
 def _members() -> Iterator[tuple[str, Callable[..., Any]]]:
     for path in (*_WHOLE, *_distributions()):
-        module = sys.modules[path]
-        for name in dir(module):
-            member = None if name.startswith("_") or name in _EXCLUDED.get(path, ()) else getattr(module, name)
+        # Not by getattr, which may import more.
+        for name, member in vars(sys.modules[path]).items():
+            if name.startswith("_") or name in _EXCLUDED.get(path, ()):
+                continue
             if callable(member) and not isinstance(member, type | types.ModuleType):
                 yield f"{path}.{name}", member
     for path, names in _OF_NUMPY.items():
         yield from ((f"{path}.{name}", getattr(sys.modules[path], name)) for name in names)
-    for name in dir(np):
-        if isinstance(getattr(np, name), np.ufunc):
-            yield f"numpy.{name}", getattr(np, name)
+    yield from ((f"numpy.{name}", member) for name, member in vars(np).items() if isinstance(member, np.ufunc))
     yield from ((f"builtins.{name}", getattr(builtins, name)) for name in _BUILTINS)
 
 

@@ -2,10 +2,9 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, final
 
-import jax
 import numpy as np
 
 from jno_core._graph import Placeholder
@@ -23,20 +22,23 @@ class Writer:
     - `nodes`: descriptions of the nodes of the graph, children before parents.
     - `plugins`: the plugins that the content needs.
     - `geometries`: geometries whose functions may appear in the graph.
+    - `model_names`: what the problem calls its networks, by their `id`.
     - `notes`: what is stored in part only, in words.
 
     A description is JSON: numbers, strings, truth values and lists stand for themselves, everything else is an object with
     one entry, whose name is the tag of the rule that reads it.
     """
 
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, rules: tuple[Rule, ...], describe_node: Callable[[Any, Placeholder], Any]) -> None:
         self.arrays: dict[str, np.ndarray] = {}
         self.objects: list[Any] = []
         self.nodes: list[Any] = []
         self.plugins: dict[PluginRecord, None] = {}
         self.geometries: list[Any] = []
         self.notes: list[str] = []
+        self.model_names: dict[int, str] = {}
         self._rules = rules
+        self._describe_node = describe_node
         self._names: dict[int, str] = {}
         self._taken: dict[str, int] = {}
         self._numbers: dict[int, int] = {}
@@ -88,7 +90,7 @@ class Writer:
                 stack.extend(missing)
                 continue
             stack.pop()
-            description = next(rule for rule in self._rules if rule.tag == "node").describe(self, node, "graph")
+            description = self._describe_node(self, node)
             self._node_numbers[node] = len(self.nodes)
             self.nodes.append(description)
         return self._node_numbers[root]
@@ -124,8 +126,3 @@ class Writer:
             self.objects.append(None)
             self.objects[number] = {rule.tag: rule.describe(self, value, where)}
         return self._numbers[id(value)]
-
-
-def path_name(path: Any) -> str:
-    """The path of a leaf in a PyTree as part of a name: `layers/0/weight`."""
-    return "/".join(jax.tree_util.keystr((key,), simple=True).replace("/", "%2F") for key in path)

@@ -84,8 +84,7 @@ class CompiledSteps:
     def load(self, modules: dict[str, PyTree], data: DomainData) -> None:
         """Take the current weights and data."""
         self._shapes = signature((modules, data))
-        params, rest = split(self._groups, modules)
-        self._params = {name: self._mesh.place_parameters(tree) for name, tree in params.items()}
+        self._params, rest = split(self._groups, modules)
         self._rest = self._mesh.place(eqx.partition(rest, eqx.is_array)[0])
         if self._options.offload_data:
             draws = sum(update.repeats for update in self._updates)
@@ -100,8 +99,8 @@ class CompiledSteps:
             self._stream.close()
 
     def initial(self, key: PRNGKey) -> TrainState:
-        """The state before the first step, from the loaded weights."""
-        return self.placed(self._stepper.init(self._params, key))
+        """The state before the first step, from the loaded weights, in the memory of this process."""
+        return self._stepper.init(self._params, key)
 
     def placed(self, state: TrainState) -> TrainState:
         """The state on the devices of the mesh."""
@@ -192,4 +191,4 @@ class CompiledSteps:
 def signature(tree: PyTree) -> Any:
     """The structure of a PyTree with the shapes and dtypes of its arrays: what a compiled function depends on."""
     leaves, structure = jax.tree.flatten(eqx.filter(tree, lambda x: isinstance(x, jax.Array | np.ndarray)))
-    return structure, tuple((leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype)) for leaf in leaves)
+    return structure, tuple((leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype, True)) for leaf in leaves)

@@ -95,6 +95,10 @@ class DeviceMesh:
         """On every device, `None` for JAX's default device."""
         return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec())
 
+    def local(self, tree: PyTree) -> PyTree:
+        """Arrays that this process can use alone. With several processes every one of them must ask."""
+        return jax.tree.map(_gathered, tree) if self.several_processes else tree
+
     def agree(self, stop: bool, steps: int) -> tuple[bool, int]:
         """Whether any process wants to stop, and the fewest steps that one wants to make next."""
         if not self.several_processes:
@@ -125,6 +129,15 @@ class DeviceMesh:
             return jax.random.wrap_key_data(self._put(jax.random.key_data(x), sharding))
         host = np.asarray(x)
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def _gathered(x: Any) -> Any:
+    if not isinstance(x, jax.Array):
+        return x
+    if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_gathered(jax.random.key_data(x)))
+    whole = x if x.is_fully_addressable or x.is_fully_replicated else multihost_utils.process_allgather(x, tiled=True)
+    return jax.numpy.asarray(np.asarray(whole))
 
 
 def _on_default_device(x: Any) -> Any:

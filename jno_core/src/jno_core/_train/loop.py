@@ -68,16 +68,18 @@ class Loop:
     def fit(self, info: RunInfo, epochs: int, interrupts: Interrupts) -> None:
         """Run `epochs` epochs, fewer if something stops the run."""
         epoch, end = info.first_epoch, info.first_epoch + epochs
-        while epoch < end and self.stopped is None:
-            for name, value in self._runner.track(self.state).items() if self._tracks_at(epoch) else ():
-                self._recorder.add_track(name, epoch, np.asarray(value))
+        while epoch < end:
             steps = min(self._next_stop(epoch), end) - epoch
             steps = min(steps, self._limit, self._steps_per_chunk, self._runner.most_steps(epoch))
-            received, steps = self._mesh.agree(interrupts.received is not None, steps)
-            if received:
-                self.stopped = interrupts.reason or "another process was stopped"
-                break
+            # Processes that train together must make the same steps, though each has its own clock and its own signals.
+            stop, steps = self._mesh.agree(self.stopped is not None or interrupts.received is not None, steps)
+            if stop:
+                self.stopped = self.stopped or interrupts.reason or "another process stopped"
+                return
+            for name, value in self._runner.track(self.state).items() if self._tracks_at(epoch) else ():
+                self._recorder.add_track(name, epoch, np.asarray(value))
             epoch += self._chunk(info, epoch, steps)
+        self.stopped = self.stopped or interrupts.reason
 
     def _chunk(self, info: RunInfo, epoch: int, steps: int) -> int:
         """One chunk of steps, and what follows from it; how many steps were made."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 
 from jno_core._graph import walk
 from jno_core._graph.derivative import AbstractDerivative
@@ -42,6 +42,6 @@ def _parts(problem: Problem) -> Iterator[object]:
 
 def described_devices(devices: Sequence[Any]) -> dict[str, Any]:
     """Platform, kind and number of devices, as the fields of a `RunLog`. No devices stand for JAX's default one."""
-    used = list(devices) or [jax.config.jax_default_device or jax.devices()[0]]
+    used = list(devices) or list(jnp.zeros(()).devices())
     kinds = dict.fromkeys(device.device_kind for device in used)
     return {"platform": used[0].platform, "device_kind": ", ".join(kinds), "device_count": len(used)}

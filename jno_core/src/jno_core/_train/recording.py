@@ -24,7 +24,7 @@ class Recorder:
         self, problem: Problem, first_epoch: int, callbacks: Iterable[object] = (), devices: Sequence[Any] = ()
     ) -> None:
         self._problem = problem
-        self._where = described_devices(devices) | {"versions": versions_used(problem, callbacks)}
+        self._where: dict[str, Any] = {**described_devices(devices), "versions": versions_used(problem, callbacks)}
         self._first = first_epoch
         self._total: list[np.ndarray] = []
         self._losses: list[np.ndarray] = []

@@ -1,6 +1,5 @@
 """Data that stay on the host: batches are gathered there, in blocks of steps, while the device works on the block before."""
 
-import mmap
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, final
 
@@ -11,6 +10,7 @@ from jaxtyping import Int
 
 from jno_core._compile import rows_of
 from jno_core._custom_types import PRNGKey
+from jno_core._domain import give_back
 from jno_core._interfaces import DomainData
 from jno_core._train.batches import Batches, Streamed, batch_key, instance_arrays, with_instances
 from jno_core._train.shuffle import drawn
@@ -94,14 +94,5 @@ def _taken(x: Any, index: Int[np.ndarray, "k n"]) -> np.ndarray:
     order = np.argsort(flat)
     found = np.empty((len(flat), *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
     found[order] = x[flat[order]]
-    _give_back(x)
+    give_back(x)
     return found.reshape(*index.shape, *x.shape[1:])
-
-
-def _give_back(x: Any) -> None:
-    """What was read of a memory-mapped file stays in the process's memory until the system wants it; it need not."""
-    base = x
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)

@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_core._custom_types import PyTree
 from jno_core._graph import Balance
 from jno_core._interfaces import Checkpoint, FitResult, RunInfo, TrainState
 from jno_core._settings import get_seed, run_directory
 from jno_core._train import arguments
 from jno_core._train.checkpointing import restored
-from jno_core._train.compiled import CompiledSteps, signature
+from jno_core._train.compiled import CompiledSteps
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import parameter_groups
 from jno_core._train.interrupts import Interrupts
@@ -26,6 +25,7 @@ from jno_core._train.recording import Recorder
 from jno_core._train.run_hooks import RunHooks
 from jno_core._train.run_view import RunView
 from jno_core._train.statistics import Statistics
+from jno_core._train.stored_state import carried
 
 logger = logging.getLogger("jno")
 
@@ -84,12 +84,12 @@ class Trainer:
             self.statistics, self.pending = Statistics(logs), None
             return compiled.placed(state)
         if self.state is None:
-            return fresh
+            return compiled.placed(fresh)
         # What a changed optimizer or schedule no longer fits starts anew; everything else carries on.
         kept = TrainState(
             fresh.params,
-            _carried(self.state.opt_state, fresh.opt_state),
-            _carried(self.state.plugin_state, fresh.plugin_state),
+            carried(self.state.opt_state, fresh.opt_state),
+            carried(self.state.plugin_state, fresh.plugin_state),
             key,
             self.state.epoch,
             self.state.rate,
@@ -156,13 +156,6 @@ class Trainer:
         logger.info("%d epochs, total loss %s%s", done, self.statistics.total_loss, stopped)
 
     def _keep(self, compiled: CompiledSteps, state: TrainState, statistics: Statistics) -> None:
-        self.state, self.statistics = state, statistics
-        for name, module in compiled.modules(state).items():
+        self.state, self.statistics = self.mesh.local(state), statistics
+        for name, module in self.mesh.local(compiled.modules(state)).items():
             self.problem.models[name].module = module
-
-
-def _carried(old: dict[str, PyTree], fresh: dict[str, PyTree]) -> dict[str, PyTree]:
-    return {
-        name: old[name] if name in old and signature(old[name]) == signature(state) else state
-        for name, state in fresh.items()
-    }

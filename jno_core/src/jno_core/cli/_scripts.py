@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jno_core.cli._output import complain
+from jno_core.cli._processes import join_processes
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
@@ -26,6 +27,10 @@ def run_file(arguments: argparse.Namespace) -> int:
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         complain(f"jno run: {arguments.file!r} {what}; expected a Python script. (Looked in {Path.cwd()}.)")
+        return 2
+    problem = join_processes(arguments.coordinator, arguments.num_processes, arguments.process_id)
+    if problem is not None:
+        complain(f"jno run: {problem}")
         return 2
     with _program(arguments.file, arguments.arguments, str(file.resolve().parent)):
         runpy.run_path(str(file), run_name="__main__")

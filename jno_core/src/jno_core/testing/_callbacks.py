@@ -1,11 +1,10 @@
 """Checks of callbacks."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -16,6 +15,7 @@ from jno_core._interfaces import Metrics, RunInfo, TrainState
 from jno_core._train import Core
 from jno_core._train.run_hooks import RunHooks
 from jno_core.errors import PluginTypeError
+from jno_core.hooks import hookimpl
 from jno_core.testing._check import require
 from jno_core.testing._classes import ClassSuite, missing_arguments
 
@@ -71,14 +71,28 @@ class CallbackSuite(ClassSuite):
 
     def test_failure(self) -> None:
         """It takes part in a run that fails, without hiding the error."""
+        seen = _Witness()
+        _train([seen])
         hooks = RunHooks([self.make()])
-        run = RunInfo(0, _EPOCHS, ("term",), (), 1)
-        state = TrainState({}, {}, {}, jax.random.key(0), jnp.zeros((), int))
-        metrics = Metrics(0, np.ones(1), np.ones((1, 1)), 0.1, {})
-        hooks.on_fit_start(run, state)
-        hooks.on_chunk_end(run, 1, metrics, state)
-        hooks.should_stop(1, metrics)
-        hooks.on_fit_error(FloatingPointError("a failure made by the conformance kit"), state)
+        hooks.on_fit_start(seen.run, seen.state)
+        hooks.on_chunk_end(seen.run, seen.step, seen.metrics, seen.state)
+        hooks.should_stop(seen.step, seen.metrics)
+        hooks.on_fit_error(FloatingPointError("a failure made by the conformance kit"), seen.state)
+
+
+@final
+class _Witness:
+    """Keeps what a run tells its callbacks."""
+
+    run: RunInfo
+    step: int
+    metrics: Metrics
+    state: TrainState
+
+    @hookimpl
+    def on_chunk_end(self, run: RunInfo, step: int, metrics: Metrics, state: TrainState) -> None:
+        """Keeps the newest."""
+        self.run, self.step, self.metrics, self.state = run, step, metrics, state
 
 
 def _train(callbacks: Sequence[Any]) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -16,16 +16,24 @@ class Aim(AbstractLogger):
     """Tracks losses and trackers in Aim, with the epoch as the step.
 
     - `directory`: the folder of Aim's repository, which is made. By default that of the run (`jno.setup`).
+    - `experiment`: the experiment's name; by default Aim chooses it.
     - `every`: multiples of so many epochs are tracked. Default 100.
-    - `options`: passed to `aim.Run`, such as `experiment="poisson"`. Unless asked for, it captures neither the system's
-      load nor the terminal.
+    - `options`: further arguments of `aim.Run`. Unless asked for by them, it captures neither the system's load nor the
+      terminal.
 
     Raises `JnoImportError` when a run starts without the package aim, and `JnoValueError` when without a folder.
     """
 
-    def __init__(self, directory: str | Path | None = None, every: int = 100, **options: Any) -> None:
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        experiment: str | None = None,
+        every: int = 100,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.directory = directory
-        self.options = {"system_tracking_interval": None, "capture_terminal_logs": False, **options}
+        quiet = {"system_tracking_interval": None, "capture_terminal_logs": False}
+        self.options = {"experiment": experiment, **quiet, **(options or {})}
         self._feed = Feed("aim", every)
 
     def open(self, run: RunInfo) -> AbstractSink:

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from jno_core import AbstractCheckpointer, Checkpoint, FitResult, RunInfo, TrainState, hookimpl
 from jno_core.errors import JnoError, JnoTypeError, JnoValueError
@@ -146,7 +147,12 @@ class CheckpointCallback(AbstractCheckpointer):
         try:
             self._save(int(result.state.epoch), result.state)
         finally:
-            self.close()
+            try:
+                self.close()
+            finally:
+                if jax.process_count() > 1:
+                    # Who reads the folder next must find in every process what one of them wrote.
+                    multihost_utils.sync_global_devices("checkpoints")
 
     @hookimpl(tryfirst=True)
     def on_fit_error(self, error: BaseException, state: TrainState) -> None:

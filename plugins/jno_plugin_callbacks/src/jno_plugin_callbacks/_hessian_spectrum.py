@@ -90,11 +90,12 @@ def _largest(multiply: Callable[[Any], np.ndarray], size: int, k: int) -> Float[
     start = np.random.default_rng(0).standard_normal(size)
     if not np.all(np.isfinite(multiply(start))):
         return np.full(k, np.nan)
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+    from scipy.sparse import linalg
 
-    hessian = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
+    # scipy's types know neither the arguments of its operators nor a tolerance that is not whole.
+    hessian = linalg.LinearOperator((size, size), matvec=multiply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     try:
-        found = eigsh(hessian, k, which="LA", v0=start, tol=_TOLERANCE, return_eigenvectors=False)
-    except ArpackNoConvergence as error:
+        found = linalg.eigsh(hessian, k, which="LA", v0=start, tol=_TOLERANCE, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+    except linalg.ArpackNoConvergence as error:
         found = error.eigenvalues
     return np.concatenate([np.sort(found)[::-1], np.full(k - len(found), np.nan)])

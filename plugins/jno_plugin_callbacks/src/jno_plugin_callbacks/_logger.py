@@ -45,28 +45,29 @@ class Feed:
         self._every = every
         self._sink: AbstractSink | None = None
         self._tracked: dict[str, np.floating] = {}
+        self._has_failed = False
 
     def start(self, run: RunInfo, make: Callable[[RunInfo], AbstractSink]) -> None:
         """Opens the sink; an error of jno's own, such as that of a missing package, is raised."""
-        self._sink, self._tracked = None, {}
+        self._sink, self._tracked, self._has_failed = None, {}, False
         self._terms = columns(run)[: 1 + len(run.terms)]
         if run.writes:
             self._sink = self._attempt(make, run)
 
     def take(self, metrics: Metrics) -> None:
         """Passes on the epochs of a chunk."""
-        if self._sink is not None:
+        if self._sink is not None and not self._has_failed:
             self._attempt(self._write, self._sink, metrics)
 
     def end(self, *, failed: bool) -> None:
-        """Closes the sink."""
+        """Closes the sink, also one that has failed: it may hold a file or a connection."""
         sink, self._sink = self._sink, None
         if sink is not None:
             self._attempt(sink.close, failed)
 
     def _write(self, sink: AbstractSink, metrics: Metrics) -> None:
         records = sorted(
-            (epoch, f"tracker/{name}", value.reshape(())[()])
+            (epoch, f"tracker/{name}", value.reshape(-1)[0])
             for name, rows in metrics.records.items()
             for epoch, value in rows
             if value.size == 1 and value.dtype.kind in "biuf"
@@ -86,13 +87,14 @@ class Feed:
         except JnoError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a logging library raises, training is worth more
-            self._sink = None
-            warnings.warn(
-                f"The callback {self._callback!r} has failed and records nothing more of this run; training goes on. "
-                f"{type(error).__name__}: {error}",
-                JnoWarning,
-                stacklevel=2,
-            )
+            if not self._has_failed:
+                warnings.warn(
+                    f"The callback {self._callback!r} has failed and records nothing more of this run; training goes on. "
+                    f"{type(error).__name__}: {error}",
+                    JnoWarning,
+                    stacklevel=2,
+                )
+            self._has_failed = True
             return None
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Literal, final, get_args
 
 import equinox as eqx
+import jax
 
 from jno_core import TrainState, hookimpl
 from jno_core.errors import JnoValueError, JnoWarning, NonFiniteLossError
@@ -27,19 +28,17 @@ class NanGuard:
     | `"stop"` | the run ends at the last good weights with a `NonFiniteLossWarning`, as without this callback |
     | `"raise"` | the run ends at the last good weights with a `NonFiniteLossError` |
     | `"rollback"` | the run goes on from an earlier state, with all further steps scaled by `factor`; at most `retries` times |
-    | `"ignore"` | the step is left out, and counts as an epoch; after `retries` in a row the run stops |
+    | `"ignore"` | the step is thrown away, and another one drawn in its place; at most `retries` times for an epoch |
 
     - `every`: with `"rollback"`, the state at multiples of so many epochs is kept. Default 100.
     - `keep`: how many states are kept, each as large as the weights with the optimizers' states. Default 3. A second
       roll-back from the same place goes to the one before, and so on.
     - `factor`: what the rate is multiplied with at a roll-back; above 0, below 1. Default 0.5.
-    - `retries`: default 3. When they are used up the run stops, as with `"stop"`, and a `JnoWarning` says so.
+    - `retries`: default 3. When they are used up, the run stops as with `"stop"`, and a `JnoWarning` says so.
 
-    Leaving a step out helps where the next one sees other points, another time or other noise; where every step sees the
-    same, the next one fails like this one.
-
-    The count of epochs goes on in any case: a roll-back restores the weights, the optimizers and the states of balancers
-    and schedules.
+    A roll-back restores the weights, the optimizers and the states of balancers and schedules; the count of epochs goes
+    on. To draw another step is to change the run's PRNG key: it helps where steps see batches, random times or noise, and
+    not where each step sees the same. The epoch that failed is made anew, so histories hold finite numbers only.
 
     - `failures`: the epochs whose steps were not finite. `rollbacks`: pairs of such an epoch and that of the state restored.
 
@@ -67,12 +66,12 @@ class NanGuard:
         self.failures: list[int] = []
         self.rollbacks: list[tuple[int, int]] = []
         self._kept: deque[TrainState] = deque(maxlen=keep)
-        self._streak = 0
+        self._tries = 0
 
     @hookimpl
     def on_fit_start(self, state: TrainState) -> None:
         """Forgets what an earlier run left behind, and keeps the first state."""
-        self.failures, self.rollbacks, self._streak = [], [], 0
+        self.failures, self.rollbacks, self._tries = [], [], 0
         self._kept.clear()
         self._keep(state)
 
@@ -85,8 +84,7 @@ class NanGuard:
     @hookimpl
     def on_non_finite(self, step: int, reason: str, state: TrainState) -> TrainState | None:
         """Follows the policy."""
-        follows = bool(self.failures) and step - self.failures[-1] <= 1
-        self._streak = self._streak + 1 if follows else 1
+        self._tries = self._tries + 1 if step in self.failures[-1:] else 1
         self.failures.append(step)
         match self.policy:
             case "stop":
@@ -99,7 +97,7 @@ class NanGuard:
             case "rollback":
                 return self._earlier(step, state)
             case "ignore":
-                return self._next(step, state)
+                return self._redrawn(step, state)
 
     @hookimpl
     def on_fit_end(self) -> None:
@@ -135,11 +133,11 @@ class NanGuard:
         )
         return eqx.tree_at(lambda s: s.rate, good, rate)
 
-    def _next(self, step: int, state: TrainState) -> TrainState | None:
-        if self._streak > self.retries:
-            return self._give_up(step, f"after {self.retries} steps in a row")
-        logger.warning("epoch %d was not finite: its step is left out", step)
-        return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1)
+    def _redrawn(self, step: int, state: TrainState) -> TrainState | None:
+        if self._tries > self.retries:
+            return self._give_up(step, f"after it was drawn anew {self.retries} times")
+        logger.warning("epoch %d was not finite: its step is drawn anew", step)
+        return eqx.tree_at(lambda s: s.key, state, jax.random.split(state.key)[0])
 
     def _give_up(self, step: int, when: str) -> None:
         warnings.warn(f"The callback 'nan_guard' gives up at epoch {step}, {when}.", JnoWarning, stacklevel=2)

@@ -68,8 +68,7 @@ class NtkSpectrum(AbstractProbe):
     def condition(self) -> Float[np.ndarray, " s"]:
         """The largest eigenvalue over the smallest."""
         largest, smallest = self.eigenvalues[:, 0], self.eigenvalues[:, -1]
-        # The eigenvalues are squares of singular values, which are exact up to round-off of the largest.
-        return largest / np.maximum(smallest, largest * np.finfo(largest.dtype).eps ** 2)
+        return largest / np.maximum(smallest, largest * np.finfo(largest.dtype).eps)
 
     def prepare(self, run: RunInfo) -> Measure:
         terms = run.terms if self._chosen is None else tuple(self._chosen)
@@ -91,8 +90,8 @@ class NtkSpectrum(AbstractProbe):
             values, pull = jax.vjp(some, vector)
             units = jnp.eye(len(values), dtype=values.dtype)
             jacobian = jax.lax.map(lambda unit: pull(unit)[0], units, batch_size=_ROWS)
-            singular = jnp.linalg.svd(jacobian, compute_uv=False)
-            return {"eigenvalues": jnp.pad(singular, (0, len(values) - len(singular))) ** 2}
+            kernel = jnp.matmul(jacobian, jacobian.T, precision="highest")
+            return {"eigenvalues": jnp.maximum(jnp.linalg.eigvalsh(kernel)[::-1], 0.0)}
 
         return compiled(measure)
 

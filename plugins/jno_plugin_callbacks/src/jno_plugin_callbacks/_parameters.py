@@ -1,5 +1,6 @@
 """The trainable parameters of a state as one real vector, and functions of them that are compiled once."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -47,16 +48,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     As constants of the compiled program, the points of a large problem would make compiling slow and be held twice.
     """
-    traced: list[Any] = []
+    traced: list[Callable[..., Any]] = []
 
     def call(*arguments: Any) -> Any:
         if not traced:
-            traced.append(eqx.filter_closure_convert(function, *arguments))
-        return _called(traced[0], *arguments)
+            closed = eqx.filter_closure_convert(function, *arguments)
+            arrays, rest = eqx.partition(closed, eqx.is_array)
+            run = jax.jit(lambda arrays, *arguments: eqx.combine(arrays, rest)(*arguments))
+            traced.append(functools.partial(run, arrays))
+        return traced[0](*arguments)
 
     return call
-
-
-@eqx.filter_jit
-def _called(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)

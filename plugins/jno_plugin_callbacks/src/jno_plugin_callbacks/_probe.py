@@ -66,7 +66,9 @@ class Series:
         Raises `JnoValueError` if there is none yet.
         """
         if not self._values:
-            raise JnoValueError(f"The callback {self.callback!r} has measured nothing yet; give it to solve(callbacks=[...]).")
+            raise JnoValueError(
+                f"The callback {self.callback!r} has measured nothing yet; give it to solve(callbacks=[...])."
+            )
         return np.stack([values[name] for values in self._values])
 
 

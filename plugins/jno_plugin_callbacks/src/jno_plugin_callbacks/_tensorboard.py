@@ -40,23 +40,23 @@ class _Events(AbstractSink):
 
     def __init__(self, folder: Path, first_epoch: int) -> None:
         try:
-            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError as error:
             raise missing("tensorboard", "tensorboard", error) from error
-        self._event, self._summary = Event, Summary
+        self._events: Any = event_pb2
+        self._summaries: Any = summary_pb2
         self._writer = EventFileWriter(str(folder))
         if first_epoch > 0:
-            self._add(first_epoch, session_log=SessionLog(status=SessionLog.START))
+            self._add(first_epoch, session_log=self._events.SessionLog(status=self._events.SessionLog.START))
 
     def write(self, epoch: int, values: Mapping[str, np.floating]) -> None:
-        scalars = [self._summary.Value(tag=name, simple_value=float(value)) for name, value in values.items()]
-        self._add(epoch, summary=self._summary(value=scalars))
+        scalars = [self._summaries.Summary.Value(tag=name, simple_value=float(value)) for name, value in values.items()]
+        self._add(epoch, summary=self._summaries.Summary(value=scalars))
 
     def close(self, failed: bool) -> None:
         del failed
         self._writer.close()
 
     def _add(self, epoch: int, **content: Any) -> None:
-        self._writer.add_event(self._event(step=epoch, wall_time=time.time(), **content))
+        self._writer.add_event(self._events.Event(step=epoch, wall_time=time.time(), **content))

@@ -14,18 +14,25 @@ from jno_plugin_callbacks._needs import missing
 class Wandb(AbstractLogger):
     """Logs losses and trackers to Weights & Biases, against `epoch`.
 
+    - `project`, `name`: of the run; by default wandb chooses them.
     - `every`: multiples of so many epochs are logged. Default 100.
-    - `options`: passed to `wandb.init`, such as `project="poisson"`, `name="first"`, `mode="offline"`. Its files go to the
-      folder of the run (`jno.setup`), or where wandb puts them without one.
+    - `options`: further arguments of `wandb.init`, such as `{"mode": "offline"}`. Its files go to the folder of the run
+      (`jno.setup`) unless `dir` is among them, or where wandb puts them without one.
 
-    A run that `wandb.init` has started before is used instead, and left open; there are no options then. Numbers are all
+    A run that `wandb.init` has started before is used instead, and left open; the options are not used then. Numbers are all
     that is sent: no code, no weights. Where and whether wandb sends anything is decided by its own settings.
 
     Raises `JnoImportError` when a run starts without the package wandb.
     """
 
-    def __init__(self, every: int = 100, **options: Any) -> None:
-        self.options = options
+    def __init__(
+        self,
+        project: str | None = None,
+        name: str | None = None,
+        every: int = 100,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.options = {"project": project, "name": name, **(options or {})}
         self._feed = Feed("wandb", every)
 
     def open(self, run: RunInfo) -> AbstractSink:

@@ -1,0 +1,214 @@
+"""Weights & Biases, MLflow and Aim, held against small modules with the signatures of the real ones that record calls."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from jno_plugin_callbacks import Aim, MlFlow, Wandb
+
+
+def log(logger, run, *chunks, failed=False):
+    logger.on_fit_start(run)
+    for chunk in chunks:
+        logger.on_chunk_end(chunk)
+    if failed:
+        logger.on_fit_error()
+    else:
+        logger.on_fit_end()
+
+
+def install(monkeypatch, name, **members):
+    module = types.ModuleType(name)
+    for member, value in members.items():
+        setattr(module, member, value)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+class WandbRun:
+    def __init__(self, options):
+        self.options = options
+        self.axes, self.rows, self.exit_codes = [], [], []
+
+    def define_metric(self, name, step_metric=None, step_sync=None, hidden=None, summary=None, overwrite=None):
+        self.axes.append((name, step_metric))
+
+    def log(self, data, step=None, commit=None):
+        assert step is None
+        self.rows.append(data)
+
+    def finish(self, exit_code=None):
+        self.exit_codes.append(exit_code)
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    def init(entity=None, project=None, dir=None, id=None, name=None, notes=None, tags=None, config=None, mode=None):
+        module.started.append(WandbRun({"project": project, "dir": dir, "mode": mode}))
+        return module.started[-1]
+
+    module = install(monkeypatch, "wandb", init=init, run=None, started=[])
+    return module
+
+
+def test_wandb(wandb, run_info, metrics_of, tmp_path):
+    run = run_info(tmp_path, trackers=("error",))
+    log(Wandb(every=5, project="p"), run, metrics_of(0, 8, error=[(0, np.asarray(0.5))]))
+    (session,) = wandb.started
+    assert session.options == {"project": "p", "dir": str(tmp_path), "mode": None}
+    assert session.axes == [("epoch", None), ("*", "epoch")]
+    assert session.rows == [
+        {"epoch": 0, "total_loss": 0.0, "loss/pde": 0.0, "loss/bc": 0.0, "tracker/error": 0.5},
+        {"epoch": 5, "total_loss": 5.0, "loss/pde": 2.5, "loss/bc": 10.0, "tracker/error": 0.5},
+    ]
+    assert all(type(value) is float for row in session.rows for name, value in row.items() if name != "epoch")
+    assert session.exit_codes == [0]
+
+
+def test_wandb_without_a_run_folder_puts_files_where_it_likes(wandb, run_info):
+    log(Wandb(options={"mode": "offline"}), run_info())
+    assert wandb.started[0].options == {"project": None, "dir": None, "mode": "offline"}
+
+
+def test_wandb_is_told_of_a_failure(wandb, run_info):
+    log(Wandb(), run_info(), failed=True)
+    assert wandb.started[0].exit_codes == [1]
+
+
+def test_wandb_uses_a_run_that_is_open_and_leaves_it_so(wandb, run_info, metrics_of):
+    wandb.run = WandbRun({})
+    log(Wandb(), run_info(), metrics_of(0, 1))
+    assert (wandb.started, len(wandb.run.rows), wandb.run.exit_codes) == ([], 1, [])
+
+
+class MlFlowClient:
+    def __init__(self, tracking_uri=None, registry_uri=None):
+        self.made.append(self)
+        self.uri = tracking_uri
+        self.batches, self.ended, self.runs = [], [], []
+
+    def get_experiment_by_name(self, name):
+        return types.SimpleNamespace(experiment_id="7") if name == "known" else None
+
+    def create_experiment(self, name, artifact_location=None, tags=None):
+        return f"new {name}"
+
+    def create_run(self, experiment_id, start_time=None, tags=None, run_name=None):
+        self.runs.append((experiment_id, run_name))
+        return types.SimpleNamespace(info=types.SimpleNamespace(run_id="42"))
+
+    def log_batch(self, run_id, metrics=(), params=(), tags=(), synchronous=None):
+        self.batches.append((run_id, [(m.key, m.value, m.step) for m in metrics]))
+        assert all(abs(m.timestamp - metrics[0].timestamp) < 1000 and m.timestamp > 1e12 for m in metrics)
+
+    def set_terminated(self, run_id, status=None, end_time=None):
+        self.ended.append((run_id, status))
+
+
+class Metric:
+    def __init__(self, key, value, timestamp, step, model_id=None):
+        self.key, self.value, self.timestamp, self.step = key, value, timestamp, step
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    monkeypatch.setattr(MlFlowClient, "made", [], raising=False)
+    module = install(monkeypatch, "mlflow", MlflowClient=MlFlowClient, active_run=lambda: None)
+    install(monkeypatch, "mlflow.entities", Metric=Metric)
+    return module
+
+
+@pytest.mark.parametrize(("experiment", "place"), [("known", "7"), ("unknown", "new unknown")])
+def test_mlflow(experiment, place, mlflow, run_info, metrics_of):
+    log(MlFlow(experiment, "first", "sqlite:///x.db", every=5), run_info(), metrics_of(0, 8))
+    (client,) = mlflow.MlflowClient.made
+    assert (client.uri, client.runs, client.ended) == ("sqlite:///x.db", [(place, "first")], [("42", "FINISHED")])
+    assert client.batches == [
+        ("42", [("total_loss", 0.0, 0), ("loss/pde", 0.0, 0), ("loss/bc", 0.0, 0)]),
+        ("42", [("total_loss", 5.0, 5), ("loss/pde", 2.5, 5), ("loss/bc", 10.0, 5)]),
+    ]
+
+
+def test_mlflow_is_told_of_a_failure(mlflow, run_info):
+    log(MlFlow(), run_info(), failed=True)
+    assert mlflow.MlflowClient.made[0].ended == [("42", "FAILED")]
+
+
+def test_mlflow_uses_a_run_that_is_open_and_leaves_it_so(mlflow, run_info, metrics_of):
+    mlflow.active_run = lambda: types.SimpleNamespace(info=types.SimpleNamespace(run_id="open"))
+    log(MlFlow(), run_info(), metrics_of(0, 1))
+    (client,) = mlflow.MlflowClient.made
+    assert ([run for run, _ in client.batches], client.runs, client.ended) == (["open"], [], [])
+
+
+def test_mlflow_gets_names_that_it_allows_and_that_differ(mlflow, run_info, metrics_of):
+    log(MlFlow(), run_info(terms=("mse(Δu)", "mse(∇u)")), metrics_of(0, 1))
+    ((_, metrics),) = mlflow.MlflowClient.made[0].batches
+    assert [key for key, _, _ in metrics] == ["total_loss", "loss/mse__u_ 1", "loss/mse__u_ 2"]
+
+
+class AimRun:
+    made = ()
+
+    def __init__(
+        self,
+        run_hash=None,
+        *,
+        repo=None,
+        read_only=False,
+        experiment=None,
+        force_resume=False,
+        system_tracking_interval=10,
+        log_system_params=False,
+        capture_terminal_logs=True,
+    ):
+        type(self).made = (*self.made, self)
+        self.options = (repo, experiment, system_tracking_interval, capture_terminal_logs)
+        self.rows, self.is_closed = [], False
+
+    def track(self, value, name=None, step=None, epoch=None, *, context=None):
+        self.rows.append((name, value, step))
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_aim(failed, run_info, metrics_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(AimRun, "made", ())
+    install(monkeypatch, "aim", Run=AimRun)
+    log(Aim(tmp_path / "new", every=5, experiment="e"), run_info(), metrics_of(0, 8), failed=failed)
+    (session,) = AimRun.made
+    assert session.options == (str(tmp_path / "new"), "e", None, False)
+    assert (tmp_path / "new").is_dir()
+    assert session.rows == [
+        ("total_loss", 0.0, 0),
+        ("loss/pde", 0.0, 0),
+        ("loss/bc", 0.0, 0),
+        ("total_loss", 5.0, 5),
+        ("loss/pde", 2.5, 5),
+        ("loss/bc", 10.0, 5),
+    ]
+    assert session.is_closed
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "aim"])
+def test_in_a_run(name, problem, tmp_path, monkeypatch, request):
+    """The numbers of the run are those without the logger."""
+    if name == "aim":
+        install(monkeypatch, "aim", Run=AimRun)
+        monkeypatch.setattr(AimRun, "made", ())
+        logger = Aim(tmp_path, every=10)
+    else:
+        request.getfixturevalue(name)
+        logger = {"wandb": Wandb, "mlflow": MlFlow}[name](every=10)
+    plain = problem().solve(25).total_loss_history
+    np.testing.assert_array_equal(problem().solve(25, callbacks=[logger]).total_loss_history, plain)
+    sent = {
+        "wandb": lambda: [row["total_loss"] for row in sys.modules["wandb"].started[0].rows],
+        "mlflow": lambda: [metrics[0][1] for _, metrics in MlFlowClient.made[0].batches],
+        "aim": lambda: [value for key, value, _ in AimRun.made[0].rows if key == "total_loss"],
+    }[name]()
+    np.testing.assert_array_equal(np.array(sent, np.float32), plain[::10])
