@@ -531,5 +531,6 @@ def test_kills_while_writing(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_many_kills_while_writing(tmp_path):
     killed_at_random_moments(tmp_path, 20)

@@ -1,10 +1,12 @@
 """Saving and loading problems: bit for bit, in this and in another process, for evaluation elsewhere and further training."""
 
+import dataclasses
 import functools
-import json
+import inspect
 import subprocess
 import sys
 import textwrap
+import types
 
 import equinox as eqx
 import jax
@@ -15,11 +17,11 @@ import pytest
 import shapely
 
 import jno
-from jno_core import Mesh
-from jno_core._graph import Model, Placeholder
+from jno_core import AbstractGeometry, Mesh, PointDraw, containers, plugins
+from jno_core._graph import BalancedWeight, Placeholder, walk
 from jno_core._saving.graph import NODES
 from jno_core._train.files import load, save
-from jno_core.errors import JnoTypeError, JnoValueError, JnoWarning
+from jno_core.errors import JnoTypeError, JnoValueError, JnoWarning, PluginNotFoundError
 
 np_ = jno.np
 
@@ -42,7 +44,7 @@ def poisson():
     u, k = mlp(name="u")(x, y), np_.parameter((1,), name="k").initialize(0.7)
     pde = -k * u.laplacian(x, y) - np_.sin(x) * 2.0 - np.float32(0.5)
     w = jno.fn.adaptive.relobralo([pde.mse, u(xb, yb).mse], alpha=0.9)
-    return [w[0] * pde.mse, (w[1] * u(xb, yb).mse).name("wall"), u.mean.tracker(2), u.tracker(3, reduce=np.linalg.norm)]
+    return [w[0] * pde.mse, (w[1] * u(xb, yb).mse).name("wall"), u.mean.tracker(2), u.tracker(3, reduce=np.linalg.norm).name("field")]
 
 
 def heat():
@@ -108,8 +110,8 @@ def controls():
     mask = jax.tree.map(lambda _: False, u.module)
     mask = eqx.tree_at(lambda m: m.layers[0].weight, mask, True)
     u.mask(mask).freeze()
-    v.constrain(jax.nn.softplus).scale(0.5)
-    w.dtype(jnp.bfloat16).mask(jax.tree.map(lambda _: True, w.module)).constrain(jnp.abs)
+    v.constrain(jax.nn.softplus).scale(jno.lrs(0.5))
+    w.scale(jno.lrs.cosine(100, 0.1)).dtype(jnp.bfloat16).mask(jax.tree.map(lambda _: True, w.module)).constrain(jnp.abs)
     field = u(x)
     return [
         (field - v(x)).mse,
@@ -254,3 +256,380 @@ def test_a_loaded_problem_has_the_same_values_and_goes_on_as_the_other(pair):
         assert np.array_equal(first.tracks(name).values, second.tracks(name).values)
     for name, model in crux.problem.models.items():
         assert eqx.tree_equal(model.module, loaded.problem.models[name].module)
+
+
+def test_a_loaded_problem_is_stored_in_the_same_bytes(pair, tmp_path):
+    path = tmp_path / "again.jno"
+    crux, _ = pair
+    save(crux, path)
+    again = load(path)
+    save(again, tmp_path / "third.jno")
+    assert (tmp_path / "third.jno").read_bytes() == path.read_bytes()
+
+
+def subclasses(cls):
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def test_every_type_of_nodes_has_a_description():
+    found = {cls for cls in subclasses(Placeholder) if cls.__module__.startswith("jno") and not inspect.isabstract(cls)}
+    assert found == set(NODES)
+    for cls, names in NODES.items():
+        own = [field.name for field in dataclasses.fields(cls) if field.init and field.name != "label"]
+        assert sorted(names) == sorted(own)
+
+
+def test_the_problems_above_hold_every_type_of_nodes():
+    found = set()
+    for build in PROBLEMS:
+        roots = build()
+        balanced = [n.balance for n in walk.nodes(roots) if isinstance(n, BalancedWeight)]
+        found |= {type(node) for node in walk.nodes([*roots, *(loss for b in balanced for loss in b.losses)])}
+    assert found == set(NODES)
+
+
+def test_another_process_evaluates_elsewhere_and_goes_on_alike(tmp_path):
+    crux, path = saved(poisson, tmp_path)
+    script = """
+        import sys
+        import equinox, numpy as np, optax
+        import jno
+        crux = jno.load(sys.argv[1])
+        u = crux.problem.trackers["field"].expr
+        elsewhere = crux.eval(u, domain=jno.domain.rect(mesh_size=0.3))
+        for model in crux.problem.models.values():
+            model.optimizer(optax.adam(1e-2))
+        np.savez(sys.argv[2], elsewhere=elsewhere, history=crux.solve(4).total_loss_history)
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(script), path, tmp_path / "found.npz"]
+    subprocess.run(arguments, check=True, timeout=200)
+    found = np.load(tmp_path / "found.npz")
+    u = crux.problem.trackers["field"].expr
+    assert np.array_equal(found["elsewhere"], crux.eval(u, domain=jno.domain.rect(mesh_size=0.3)))
+    assert np.array_equal(found["history"], crux.solve(4).total_loss_history)
+
+
+def line(n=5):
+    domain = jno.domain.from_array({"interior": np.linspace(0, 1, n)[:, None]})
+    return domain, domain.variable("interior")[0]
+
+
+def cubed(x):
+    return x**3
+
+
+def drawn(x, key=None):
+    return x if key is None else x + jax.random.normal(key, x.shape)
+
+
+class TestFunctions:
+    def test_the_compiled_form_evaluates_at_any_number_of_points_and_has_no_derivative(self, tmp_path):
+        _, x = line()
+        net = mlp(inputs=1, name="u")
+        crux = jno.core([(jno.fn(cubed, [net(x)]) - jno.fn(lambda a: a + 1, [x])).mse])
+        save(crux, tmp_path / "p.jno")
+        loaded = load(tmp_path / "p.jno")
+        [expression] = loaded.problem.constraints
+        elsewhere = line(8)[0]
+        for domain in (None, elsewhere):
+            np.testing.assert_allclose(
+                loaded.eval(expression, domain=domain), crux.eval(crux.problem.constraints[0], domain=domain), rtol=1e-6
+            )
+        trained(loaded.problem.models["u"])
+        with pytest.raises(JnoValueError, match=r"(?s)test_saving:cubed'.*no derivatives.*functions=\(cubed,\)"):
+            loaded.solve(1)
+
+    def test_a_source_in_compiled_form_does_not_hinder_training(self, tmp_path):
+        _, x = line()
+        crux = jno.core([(mlp(inputs=1, name="u")(x) - jno.fn(lambda a: a + 1, [x])).mse])
+        save(crux, tmp_path / "p.jno")
+        loaded = load(tmp_path / "p.jno")
+        for core in (crux, loaded):
+            trained(core.problem.models["u"])
+        history = crux.solve(3).total_loss_history
+        np.testing.assert_allclose(loaded.solve(3).total_loss_history, history, rtol=1e-6)
+
+    @pytest.mark.parametrize("given", [(cubed,), {f"{cubed.__module__}:cubed": cubed}])
+    def test_functions_that_are_passed_train_as_before(self, tmp_path, given):
+        _, x = line()
+        crux = jno.core([jno.fn(cubed, [mlp(inputs=1, name="u")(x)]).mse])
+        trained(crux.problem.models["u"])
+        crux.solve(2)
+        save(crux, tmp_path / "p.jno")
+        loaded = load(tmp_path / "p.jno", functions=given)
+        trained(loaded.problem.models["u"])
+        assert np.array_equal(loaded.solve(2).total_loss_history, crux.solve(2).total_loss_history)
+
+    def test_functions_that_draw_evaluate_without_a_key_only(self, tmp_path):
+        _, x = line()
+        crux = jno.core([jno.fn(drawn, [x]).mse])
+        save(crux, tmp_path / "p.jno")
+        loaded = load(tmp_path / "p.jno")
+        assert same(loaded.eval(loaded.problem.constraints[0]), crux.eval(crux.problem.constraints[0]))
+        with pytest.raises(JnoValueError, match="draws random numbers"):
+            loaded.eval(loaded.problem.constraints[0], key=jax.random.key(0))
+
+    def test_functions_stand_for_networks_and_act_on_instances(self, tmp_path):
+        domain = 2 * jno.domain.line(mesh_size=0.25)
+        x, _ = domain.variable("interior")
+        k = domain.variable("k", np.float32([[1.0], [2.0]]), per="instance")
+        net = jno.nn.wrap(lambda a, b: a * b, name="product")
+        crux = jno.core([net(x, k).mse, jno.fn(lambda a, n: a[:n], [k * x, 2]).mse])
+        save(crux, tmp_path / "p.jno")
+        loaded = load(tmp_path / "p.jno")
+        for a, b in zip(roots(crux), roots(loaded), strict=True):
+            np.testing.assert_allclose(loaded.eval(b), crux.eval(a), rtol=1e-6)
+
+    def test_what_cannot_be_exported_keeps_its_name(self, tmp_path):
+        _, x = line()
+
+        def printed(a):
+            return jax.pure_callback(np.asarray, jax.ShapeDtypeStruct(a.shape, a.dtype), a)
+
+        crux = jno.core([jno.fn(printed, [x]).mse])
+        with pytest.warns(JnoWarning, match="printed.*by its name alone"):
+            save(crux, tmp_path / "p.jno")
+        with pytest.raises(JnoValueError, match=r"printed.*not in the file"):
+            load(tmp_path / "p.jno")
+        name = f"{printed.__module__}:{printed.__qualname__}"
+        loaded = load(tmp_path / "p.jno", functions={name: printed})
+        assert same(loaded.eval(loaded.problem.constraints[0]), crux.eval(crux.problem.constraints[0]))
+
+
+def local_network(width=4):
+    class Local(eqx.Module):
+        layer: eqx.nn.Linear
+
+        def __call__(self, x):
+            return self.layer(x)
+
+    return Local(eqx.nn.Linear(1, width, key=jax.random.key(width)))
+
+
+@pytest.fixture
+def elsewhere():
+    """A module with a network class and an activation, which only some processes have imported."""
+    module = types.ModuleType("elsewhere")
+    source = """
+    import equinox as eqx, jax
+    def bent(x): return x * x
+    class Net(eqx.Module):
+        layer: eqx.nn.Linear
+        bend: object = eqx.field(static=True)
+        def __call__(self, x): return self.bend(self.layer(x))
+    """
+    exec(textwrap.dedent(source), module.__dict__)
+    sys.modules["elsewhere"] = module
+    yield module
+    sys.modules.pop("elsewhere", None)
+
+
+class TestNetworks:
+    def test_a_class_comes_from_an_imported_module_or_from_the_user(self, tmp_path, elsewhere):
+        net = jno.nn.wrap(elsewhere.Net(eqx.nn.Linear(1, 3, key=jax.random.key(0)), jnp.sin), name="u")
+        save(net, tmp_path / "u.jno")
+        assert eqx.tree_equal(load(tmp_path / "u.jno").module, net.module)
+        del sys.modules["elsewhere"]
+        with pytest.raises(JnoValueError, match=r"'Net' of 'elsewhere'.*import elsewhere.*classes=\(Net,\).*modules="):
+            load(tmp_path / "u.jno")
+        assert "elsewhere" not in sys.modules
+        assert eqx.tree_equal(load(tmp_path / "u.jno", classes=[elsewhere.Net]).module, net.module)
+
+    def test_functions_in_fields_are_passed(self, tmp_path, elsewhere):
+        net = jno.nn.wrap(elsewhere.Net(eqx.nn.Linear(1, 3, key=jax.random.key(0)), elsewhere.bent), name="u")
+        x = line()[1]
+        expected = jno.core([net(x).mse]).eval(net(x))
+        save(net, tmp_path / "u.jno")
+        loaded = load(tmp_path / "u.jno", functions=[elsewhere.bent])
+        assert same(jno.core([loaded(x).mse]).eval(loaded(x)), expected)
+        with pytest.raises(JnoValueError, match=r"'u' uses the function 'elsewhere:bent'.*functions=\(bent,\)"):
+            load(tmp_path / "u.jno")
+
+    def test_of_local_classes_the_weights_are_stored(self, tmp_path):
+        x = line()[1]
+        net = jno.nn.wrap(local_network(), name="u")
+        crux = jno.core([net(x).mse])
+        with pytest.warns(JnoWarning, match="'u' only the weights"):
+            save(crux, tmp_path / "p.jno")
+        with pytest.raises(JnoValueError, match=r"'u'.*weights only.*modules=\{'u': network\}"):
+            load(tmp_path / "p.jno")
+        other = jax.tree.map(lambda a: 0 * a, local_network())
+        loaded = load(tmp_path / "p.jno", modules={"u": other})
+        assert same(loaded.eval(loaded.problem.constraints[0]), crux.eval(crux.problem.constraints[0]))
+        again = jno.nn.wrap(other).initialize(tmp_path / "p.jno")
+        assert eqx.tree_equal(again.module.layer, net.module.layer)
+        with pytest.raises(JnoValueError, match=r"'layer/weight' of 'u' is float32 \(4, 1\) in the file"):
+            load(tmp_path / "p.jno", modules={"u": local_network(5)})
+        with pytest.raises(JnoValueError, match="none of them fit"):
+            jno.nn.wrap(local_network(5)).initialize(tmp_path / "p.jno")
+
+    def test_flax_networks_take_their_weights(self, tmp_path):
+        from flax import linen
+
+        x = line()[1]
+        net = jno.nn.wrap(linen.Dense(2), name="u")
+        crux = jno.core([net(x).mse])
+        with pytest.warns(JnoWarning, match="only the weights"):
+            save(crux, tmp_path / "p.jno")
+        bare = linen.Dense(2).bind(linen.Dense(2).init(jax.random.key(5), jnp.zeros((3, 1))))
+        loaded = load(tmp_path / "p.jno", modules={"u": bare})
+        assert same(loaded.eval(loaded.problem.constraints[0]), crux.eval(crux.problem.constraints[0]))
+
+    def test_every_type_of_arrays_and_fields(self, tmp_path, elsewhere):
+        fields = {
+            "weak": jnp.asarray(2.0),
+            "weak_array": jnp.broadcast_to(jnp.asarray(2.0), (2,)) * jnp.asarray(3.0),
+            "half": jnp.ones(3, jnp.bfloat16),
+            "small": jnp.ones(3, jnp.float8_e4m3fn),
+            "complex": jnp.ones(3, jnp.complex64) * 1j,
+            "key": jax.random.key(3),
+            "keys": jax.random.split(jax.random.key(3, impl="rbg"), 2),
+            "host": np.arange(3.0),
+            "scalar": np.float64(0.1),
+            "nothing": None,
+            "numbers": [1, 2.5, float("nan"), -float("inf"), 1 + 2j, True, 10**30],
+            "nested": {"a": (1, [2, {"b": ()}]), "b": slice(None, 2), "c": ..., "d": frozenset({"x"})},
+            "types": (jnp.float32, np.dtype("int8"), np.int16, float),
+        }
+        net = elsewhere.Net(fields, jnp.sin)
+        save(jno.nn.wrap(net), tmp_path / "u.jno")
+        found = load(tmp_path / "u.jno").module.layer
+        assert list(found) == list(fields)
+        for name in ("weak", "weak_array", "half", "small", "complex", "host", "scalar"):
+            assert same(found[name], fields[name]), name
+            assert type(found[name]) is type(fields[name])
+        for name in ("weak", "weak_array", "half"):
+            assert found[name].weak_type == fields[name].weak_type
+        for name in ("key", "keys"):
+            assert found[name].dtype == fields[name].dtype
+            assert same(jax.random.key_data(found[name]), jax.random.key_data(fields[name]))
+        assert repr(found["numbers"]) == repr(fields["numbers"])
+        assert found["nested"] == fields["nested"]
+        assert found["types"] == (*map(jnp.dtype, fields["types"][:3]), float)
+
+    def test_a_changed_class_is_refused(self, tmp_path, elsewhere):
+        save(jno.nn.wrap(elsewhere.Net(eqx.nn.Linear(1, 3, key=jax.random.key(0)), jnp.sin)), tmp_path / "u.jno")
+        changed = textwrap.dedent("""
+        import equinox as eqx
+        class Net(eqx.Module):
+            layer: object
+            other: object
+            def __call__(self, x): return x
+        """)
+        exec(changed, elsewhere.__dict__)
+        with pytest.raises(JnoValueError, match="'Net' of 'elsewhere' has changed.*no field 'bend'"):
+            load(tmp_path / "u.jno")
+
+    def test_trained_weights_that_are_not_finite_can_be_looked_at(self, tmp_path):
+        net = mlp(name="u")
+        net.module = jax.tree.map(lambda a: a * jnp.nan if eqx.is_array(a) else a, net.module)
+        save(net, tmp_path / "u.jno")
+        assert np.all(np.isnan(load(tmp_path / "u.jno").module.layers[0].weight))
+
+
+def test_domains_and_histories(tmp_path):
+    domain = jno.domain.rect(mesh_size=0.4, time=(0.0, 1.0, 3))
+    x, _, _ = domain.variable("interior", sample=(6, "sobol"))
+    domain.variable("k", np.arange(6.0, dtype=np.float32)[:, None], per="point", at=x)
+    jno.save(domain, tmp_path / "d.jno")
+    loaded = jno.load(tmp_path / "d.jno")
+    assert repr(loaded) == repr(domain)
+    for a, b in zip(domain.variable("left", sample=3), loaded.variable("left", sample=3), strict=True):
+        assert same(domain.points(a), loaded.points(b))
+    assert same(loaded.attached()["k"][1].value, domain.attached()["k"][1].value)
+    assert type(loaded.geometry) is type(domain.geometry)
+    history = jno.statistics([])
+    jno.save(history, tmp_path / "h.jno")
+    assert jno.load(tmp_path / "h.jno").logs == ()
+    with pytest.raises(JnoTypeError, match="takes a problem"):
+        jno.save({"a": 1}, tmp_path / "x.jno")
+
+
+def test_geometries_that_are_no_data_are_left_out_and_the_mesh_stays(tmp_path):
+    class Own(AbstractGeometry):
+        def __init__(self):
+            self.square = jno.domain.rect(mesh_size=0.4).geometry
+
+        @property
+        def dimension(self):
+            return 2
+
+        def tags(self):
+            return {"interior": "interior", "boundary": "boundary"}
+
+        def mesh(self):
+            return self.square.mesh()
+
+        def sample(self, tag, n, rng):
+            drawn = self.square.sample(tag, n, rng)
+            return PointDraw(drawn.points, drawn.normals)
+
+        def contains(self, points):
+            return self.square.contains(points)
+
+        def measure(self, tag):
+            return self.square.measure(tag)
+
+    domain = jno.domain(Own())
+    x, y, _ = domain.variable("interior")
+    save(domain, tmp_path / "d.jno")
+    with pytest.warns(JnoWarning, match="geometry Own of the domain is not in the file"):
+        loaded = load(tmp_path / "d.jno")
+    assert loaded.geometry is None
+    assert np.array_equal(loaded.mesh.points, domain.mesh.points)
+    assert len(loaded.points(loaded.variable("interior", sample=(9, "uniform"))[0])) == 9
+
+
+def test_precision_must_be_that_of_the_file(tmp_path):
+    crux = jno.core([line()[1].mse])
+    save(crux, tmp_path / "p.jno")
+    with jax.enable_x64(True):
+        with pytest.raises(JnoValueError, match='off, and it is on here.*"jax_enable_x64", False'):
+            load(tmp_path / "p.jno")
+        save(jno.core([line()[1].mse]), tmp_path / "p.jno")
+    with pytest.raises(JnoValueError, match='"jax_enable_x64", True'):
+        load(tmp_path / "p.jno")
+
+
+def test_a_missing_plugin_is_named_with_its_distribution(tmp_path):
+    rule = plugins.get("balancer", "relobralo")
+    own = type("Own", (rule,), {"__module__": __name__, "__qualname__": "Own"})
+    globals()["Own"] = own
+    try:
+        with plugins.temporary("balancer", "own", own):
+            x = line()[1]
+            (w,) = jno.fn.adaptive.own([x.mse])
+            crux = jno.core([w * x.mse])
+            save(crux, tmp_path / "p.jno")
+            assert same(load(tmp_path / "p.jno").eval(w), crux.eval(w))
+        with pytest.raises(
+            PluginNotFoundError, match=r"(?s)'own'.*written with the balancer 'own' of the distribution 'temporary'"
+        ):
+            load(tmp_path / "p.jno")
+    finally:
+        del globals()["Own"]
+
+
+def test_deep_graphs(tmp_path):
+    x = line()[1]
+    deep = x
+    for _ in range(3000):
+        deep = deep + 1
+    save(jno.core([deep.mse]), tmp_path / "p.jno")
+    loaded = load(tmp_path / "p.jno")
+    assert sum(1 for _ in walk.nodes(loaded.problem.constraints)) == 3000 * 2 + 2
+
+
+def test_shared_parts_stay_shared(tmp_path):
+    domain, x = line()
+    table = jnp.arange(5.0)[:, None]
+    u = jno.fn(jnp.multiply, [x, table]) + jno.fn(jnp.add, [x, table]) + np_.parameter((1,), name="k")
+    save(jno.core([u.mse, (u * u).mse]), tmp_path / "p.jno")
+    first, second = load(tmp_path / "p.jno").problem.constraints
+    calls = [n for n in walk.nodes([first, second]) if getattr(n, "function_name", None) == "" and len(n.args) == 2]
+    assert len(calls) == 2
+    assert calls[0].args[1] is calls[1].args[1]
+    _, arrays = containers.read(tmp_path / "p.jno", "problem", 1)
+    assert sum(a.shape == (5, 1) for a in arrays.values()) == 1

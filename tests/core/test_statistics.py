@@ -378,15 +378,16 @@ def saved(tmp_path):
     return path
 
 
-def test_every_flipped_bit_is_caught(saved):
+def test_a_flipped_bit_of_any_byte_is_caught(saved):
     content = bytearray(saved.read_bytes())
     for position in range(len(content)):
-        for bit in range(8):
-            content[position] ^= 1 << bit
-            saved.write_bytes(content)
-            with pytest.raises(JnoValueError, match=r"history\.safetensors"):
-                Statistics.load(saved)
-            content[position] ^= 1 << bit
+        # Every bit comes about once in eight bytes.
+        bit = 1 << (5 * position + position // 8) % 8
+        content[position] ^= bit
+        saved.write_bytes(content)
+        with pytest.raises(JnoValueError, match=r"history\.safetensors"):
+            Statistics.load(saved)
+        content[position] ^= bit
     saved.write_bytes(content)
     assert len(Statistics.load(saved).logs) == 1
 
@@ -406,10 +407,10 @@ def rewrite(path, change):
     """Write the container again after `change(manifest, arrays)`, with a right checksum of the manifest."""
     arrays = safetensors.numpy.load(path.read_bytes())
     with safetensors.safe_open(path, framework="np") as container:
-        manifest = json.loads(container.metadata()["manifest"])
+        manifest = json.loads(container.metadata()["manifest"].partition("\n")[2])
     change(manifest, arrays)
     text = json.dumps(manifest)
-    metadata = {"manifest": text, "manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    metadata = {"manifest": f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}"}
     path.write_bytes(safetensors.numpy.save(arrays, metadata=metadata))
 
 

@@ -446,6 +446,7 @@ def test_three_kills_and_a_polite_one(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_twenty_kills(tmp_path):
     rng = np.random.default_rng(1)
     known, epochs = 0, 8000

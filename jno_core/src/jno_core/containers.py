@@ -1,8 +1,8 @@
 """Files that prove their own integrity: arrays and a description of JSON types in one safetensors file.
 
-The arrays are the tensors of the file. Its metadata holds two strings: `manifest`, a JSON document with the kind and version
-of the content, the description and the SHA-256 of every array; and `manifest_sha256`. Reading verifies all of it and executes
-nothing. Everything that jno writes is such a file, and plugins may use it for what they write.
+The arrays are the tensors of the file. Its metadata is one string, `manifest`: the SHA-256 of a JSON document, a line break
+and the document, which has the kind and version of the content, the description and the SHA-256 of every array. Equal content
+gives equal bytes. Reading verifies all of it and executes nothing. Everything that jno writes is such a file, and plugins may use it for what they write.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ def write(
             f"The description of the {kind} for {str(path)!r} has {len(text):,} characters; a file holds at most "
             f"{_LARGEST_MANIFEST:,}. Large content belongs into arrays."
         )
-    metadata = {"manifest": text, "manifest_sha256": _sha256(text.encode())}
+    metadata = {"manifest": f"{_sha256(text.encode())}\n{text}"}
     stored = {name: _stored(array) for name, array in converted.items()}
     size = len(text) + sum(array.nbytes for array in stored.values())
     # Straight from the arrays to the file: they may be larger than the memory that is left.
@@ -183,7 +183,7 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, np.nd
         with safetensors.safe_open(path, framework="np") as container:
             metadata = container.metadata() or {}
             # Checked first: what else the file holds is of no interest in a file that is not ours.
-            if not tensors or set(metadata) != {"manifest", "manifest_sha256"}:
+            if not tensors or set(metadata) != {"manifest"}:
                 return metadata, {}
             names = list(container.keys())
             for name in names:
@@ -197,10 +197,10 @@ def _open(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, np.nd
 
 
 def _envelope(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    if set(metadata) != {"manifest", "manifest_sha256"}:
+    if set(metadata) != {"manifest"}:
         raise _damaged(path, "manifest", "is missing; the file was not written by jno, or it was edited")
-    text = metadata["manifest"]
-    if _sha256(text.encode()) != metadata["manifest_sha256"]:
+    checksum, _, text = metadata["manifest"].partition("\n")
+    if _sha256(text.encode()) != checksum:
         raise _damaged(path, "manifest", "does not match its checksum")
     try:
         envelope = json.loads(text)

@@ -98,7 +98,7 @@ def _fused(w):
     for inner in (1, 5):
         w.net.initialize(w.module())
         w.net.optimizer(optax.adam(1e-2))
-        losses.append(jno.core([w.pde.mse]).solve(10, inner_steps=inner).total_loss_history)
+        losses.append(jno.core([w.u.mse]).solve(10, inner_steps=inner).total_loss_history)
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
@@ -107,7 +107,7 @@ def _large_batch(w):
     for batchsize in (None, 10**6):
         w.net.initialize(w.module())
         w.net.optimizer(optax.adam(1e-2))
-        losses.append(jno.core([w.pde.mse]).solve(3, batchsize=batchsize).total_loss_history)
+        losses.append(jno.core([w.u.mse]).solve(3, batchsize=batchsize).total_loss_history)
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
@@ -124,8 +124,8 @@ def _same_seed(w):
         np.random.seed(seed)
         w.net.initialize(w.module())
         w.net.optimizer(optax.adam(1e-2))
-        crux = jno.core([(w.pde + jno.noise.gaussian(0.1)).mse])
-        losses.append([crux.solve(5).total_loss, jno.core([w.pde.mse]).solve(5, batchsize=4).total_loss])
+        crux = jno.core([(w.u + jno.noise.gaussian(0.1)).mse])
+        losses.append([crux.solve(5).total_loss, jno.core([w.u.mse]).solve(5, batchsize=4).total_loss])
     assert losses[0] == losses[1]
 
 

@@ -1,5 +1,6 @@
 """Learning-rate schedules made of what users write: numbers, functions, and bounds around another schedule."""
 
+import dataclasses
 import numbers
 from collections.abc import Callable
 from typing import Any, final
@@ -13,6 +14,18 @@ from jno_core._graph import checks, misfit
 from jno_core._graph.arity import required
 from jno_core._interfaces import AbstractSchedule
 from jno_core.errors import JnoTypeError, JnoValueError
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ConstantRate:
+    """The same rate at every step. A value and not a closure, so that it can be compared and stored."""
+
+    value: float
+
+    def __call__(self, step: Any) -> Any:
+        del step
+        return jnp.asarray(self.value)
 
 
 @final
@@ -59,7 +72,7 @@ def as_schedule(rate: Any) -> AbstractSchedule:
     if isinstance(rate, AbstractSchedule):
         return rate
     if isinstance(rate, int | float):
-        return FunctionSchedule(lambda step, value=float(rate): jnp.asarray(value), False)
+        return FunctionSchedule(ConstantRate(float(rate)), False)
     return FunctionSchedule(rate, required(rate) == 2)
 
 

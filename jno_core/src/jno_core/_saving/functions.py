@@ -114,6 +114,8 @@ def _rebuild(reader: Reader, data: Any) -> Any:
     found = reader.known.function(name)
     if found is not None:
         return found
+    if not data["forms"]:
+        reader.unknown.append(name)
     forms = []
     for form in data["forms"]:
         content = reader.array(form["content"])

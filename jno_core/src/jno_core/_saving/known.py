@@ -28,6 +28,7 @@ _DATA_CLASSES = frozenset(
         "jno._hard_conditions:_Share",
         "jno._tracing:_Part",
         "jno._tracing:_WithNames",
+        "jno_core._graph.rates:ConstantRate",
     }
 )
 # Libraries whose modules are at hand without an import by the user.

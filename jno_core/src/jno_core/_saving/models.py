@@ -18,7 +18,7 @@ from jno_core._saving.functions import add_form
 from jno_core._saving.known import qualified
 from jno_core._saving.reader import Reader
 from jno_core._saving.rules import Rule
-from jno_core._saving.stored import Argument
+from jno_core._saving.stored import Argument, passing
 from jno_core._saving.writer import Writer
 from jno_core.errors import JnoValueError
 
@@ -76,10 +76,15 @@ def _rebuilt_module(reader: Reader, data: Any) -> PyTree:
             f"Of the network {key!r}, a {data['class'].partition(':')[2]}, the file holds the weights only: "
             f"{data['module']['left out']} {_remedy(key)}"
         )
+    before = len(reader.unknown)
     try:
         module = reader.rebuild(data["module"])
     except NotRebuiltError as e:
         raise NotRebuiltError(f"The network {key!r} cannot be rebuilt. {e} {_remedy(key)}") from e
+    for name in reader.unknown[before:]:
+        raise NotRebuiltError(
+            f"The network {key!r} uses the function {name!r}, of which the file has the name. {passing(name)}"
+        )
     if not isinstance(module, eqx.Module):
         raise JnoValueError(f"The network {key!r} is stored as a {type(module).__name__}.")
     return module

@@ -18,6 +18,7 @@ class Reader:
     - `known`: the classes and functions that names in the file may stand for.
     - `modules`: networks that take the place of stored ones, by name.
     - `notes`: what could not be rebuilt and was left out, in words.
+    - `unknown`: names of functions of which the file has nothing but the name, and which are not known here.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Reader:
         self.known = known
         self.modules = modules
         self.notes: list[str] = []
+        self.unknown: list[str] = []
         self._rebuild_node = rebuild_node
         self._rules = {rule.tag: rule for rule in rules}
         self._content = content

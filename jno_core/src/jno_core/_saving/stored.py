@@ -78,7 +78,7 @@ class StoredRandomFunction:
         if key is not None:
             raise JnoValueError(
                 f"The function {self.name!r} draws random numbers, and the file holds its value without a key only. "
-                f"{_remedy(self.name)}"
+                f"{passing(self.name)}"
             )
         return _evaluate(self.name, self.forms, args, options)
 
@@ -115,7 +115,7 @@ def _evaluate(name: str, forms: tuple[CompiledForm, ...], args: tuple[Any, ...],
         known = "; ".join(", ".join(str(aval.shape) for aval in form.exported.in_avals) for form in forms)
         raise JnoValueError(
             f"The function {name!r} is not in the file for arguments of shape {shapes}"
-            f"{f', only for {known}' if known else ''}. {_remedy(name)}"
+            f"{f', only for {known}' if known else ''}. {passing(name)}"
         )
     # What is exported has no rule for vmap.
     run = jax.custom_batching.sequential_vmap(form.exported.call)
@@ -129,13 +129,14 @@ def _evaluate(name: str, forms: tuple[CompiledForm, ...], args: tuple[Any, ...],
         del primals, tangents
         raise JnoValueError(
             f"The function {name!r} is in the file in compiled form, which has no derivatives: it can be evaluated, but not "
-            f"differentiated or trained through. {_remedy(name)}"
+            f"differentiated or trained through. {passing(name)}"
         )
 
     return evaluated(*arrays)
 
 
-def _remedy(name: str) -> str:
+def passing(name: str) -> str:
+    """How a user passes a function to `jno.load`, as a sentence."""
     short = name.rpartition(":")[2].rpartition(".")[2]
     given = f"({short},)" if short.isidentifier() else "(f,)"
     return f"Pass the function itself: jno.load(path, functions={given}), or by name: functions={{{name!r}: f}}."

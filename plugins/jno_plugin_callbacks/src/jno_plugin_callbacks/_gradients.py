@@ -33,7 +33,7 @@ def cosines(products: Float[Array, "n n"]) -> Float[Array, "n n"]:
 class GradientNorms(AbstractProbe):
     """The length of each loss term's gradient in the parameters.
 
-    - `every`: epochs between two measurements. Default 500. Start and end of a run are measured too.
+    - `every`: epochs between two measurements. Default 1000. Start and end of a run are measured too.
     - `parameters`: names of the parameter groups that count (the networks' names). By default all.
 
     - `norms`: Euclidean norms, `(S, n)` for the `S` epochs in `epochs` and the terms in `terms`. Weights of balancers are
@@ -45,7 +45,7 @@ class GradientNorms(AbstractProbe):
     Raises `JnoValueError` for an unknown group when a run starts.
     """
 
-    def __init__(self, every: int = 500, parameters: Sequence[str] | None = None) -> None:
+    def __init__(self, every: int = 1000, parameters: Sequence[str] | None = None) -> None:
         self._series = Series("gradient_norms", every)
         self.parameters = parameters
 
@@ -70,7 +70,7 @@ class GradientNorms(AbstractProbe):
 class CosineSimilarity(AbstractProbe):
     """The cosine of the angle between each two loss terms' gradients: 1 if they agree, -1 if they work against each other.
 
-    - `every`: epochs between two measurements. Default 500. Start and end of a run are measured too.
+    - `every`: epochs between two measurements. Default 1000. Start and end of a run are measured too.
     - `parameters`: names of the parameter groups that count (the networks' names). By default all.
 
     - `similarity`: `(S, n, n)` for the `S` epochs in `epochs` and the terms in `terms`; NaN where a gradient is zero.
@@ -80,7 +80,7 @@ class CosineSimilarity(AbstractProbe):
     Raises `JnoValueError` for an unknown group when a run starts.
     """
 
-    def __init__(self, every: int = 500, parameters: Sequence[str] | None = None) -> None:
+    def __init__(self, every: int = 1000, parameters: Sequence[str] | None = None) -> None:
         self._series = Series("cos_similarity", every)
         self.parameters = parameters
 
@@ -114,7 +114,7 @@ class GradientAlignment(AbstractProbe):
     It is `2 |g|**2 - 1` with `g` the mean of the gradients' unit vectors; for two terms the cosine of their angle
     (Wang et al. 2025, arXiv 2502.00604, eq. 3.1).
 
-    - `every`: epochs between two measurements. Default 500. Start and end of a run are measured too.
+    - `every`: epochs between two measurements. Default 1000. Start and end of a run are measured too.
     - `parameters`: names of the parameter groups that count (the networks' names). By default all.
 
     - `alignment`: `(S,)` for the `S` epochs in `epochs`; NaN where a gradient is zero.
@@ -124,7 +124,7 @@ class GradientAlignment(AbstractProbe):
     Raises `JnoValueError` for an unknown group when a run starts.
     """
 
-    def __init__(self, every: int = 500, parameters: Sequence[str] | None = None) -> None:
+    def __init__(self, every: int = 1000, parameters: Sequence[str] | None = None) -> None:
         self._series = Series("gradient_alignment", every)
         self.parameters = parameters
 

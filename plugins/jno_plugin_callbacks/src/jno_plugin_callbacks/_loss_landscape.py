@@ -27,7 +27,7 @@ class LossLandscape(AbstractProbe):
 
     - `n_grid`: grid points on each axis, odd, so that the parameters themselves are among them. Default 15.
     - `span`: the grid goes from `-span` to `span` on each axis. Default 1.
-    - `every`: epochs between two measurements. Default 10000. Start and end of a run are measured too.
+    - `every`: epochs between two measurements. Default 5000. Start and end of a run are measured too.
     - `seed`: of the directions. Default 0.
     - `parameters`: names of the parameter groups that move (the networks' names). By default all.
 
@@ -43,7 +43,7 @@ class LossLandscape(AbstractProbe):
         self,
         n_grid: int = 15,
         span: float = 1.0,
-        every: int = 10_000,
+        every: int = 5000,
         seed: int = 0,
         parameters: Sequence[str] | None = None,
     ) -> None:
