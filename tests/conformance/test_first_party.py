@@ -102,7 +102,9 @@ def test_balancers(check):
 
 
 def callback_suite(name):
-    return type("Suite", (CallbackSuite,), {"arguments": {"directory": f"{_FOLDER.name}/{name}"}})
+    # A new folder each time: checkpoints of an earlier run are moved aside with a warning.
+    folder = property(lambda suite: {"directory": tempfile.mkdtemp(prefix=name, dir=_FOLDER.name)})
+    return type("Suite", (CallbackSuite,), {"arguments": folder})
 
 
 @plugin_checks(

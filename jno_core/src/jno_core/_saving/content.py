@@ -1,6 +1,7 @@
 """The whole content of a file: descriptions, arrays, and what is needed to read them."""
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,20 +71,29 @@ def rebuilt(
     known = Known(classes, functions)
     if modules is not None and not isinstance(modules, Mapping):
         raise JnoTypeError(f"modules= takes networks by name, as in modules={{'u': network}}; got {modules!r}.")
-    try:
+    with reading(path):
         _check_precision(content["double precision"])
         _check_plugins(content["plugins"])
         reader = Reader(_RULES, rebuild_node, content, arrays, known, modules or {})
         reader.graph()
         value = reader.rebuild(content["value"])
         reader.finish()
+    return value, reader.notes
+
+
+@contextlib.contextmanager
+def reading(path: Any) -> Iterator[None]:
+    """Errors inside become errors about the file: it is whole, but it says what jno would not have written."""
+    try:
+        yield
     except JnoError as e:
         e.add_note(f"while loading {str(path)!r}")
         raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        # The file is whole, but it says what jno would not have written.
-        raise JnoValueError(f"The content of {str(path)!r} does not describe what it should: {e!r}.") from e
-    return value, reader.notes
+        text = str(e).splitlines()[0][:200] if str(e) else ""
+        raise JnoValueError(
+            f"The content of {str(path)!r} does not describe what it should: {type(e).__name__}: {text}"
+        ) from e
 
 
 def _check_precision(double: Any) -> None:

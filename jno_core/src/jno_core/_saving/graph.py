@@ -89,7 +89,10 @@ def rebuild_node(reader: Reader, data: Any) -> Placeholder:
     if set(data["fields"]) != set(NODES[cls]):
         raise JnoValueError(f"A node {data['type']!r} has the fields {NODES[cls]}, got {tuple(data['fields'])}.")
     fields = {name: reader.rebuild(data["fields"][name]) for name in NODES[cls]}
-    return cls(**fields, label=data.get("label"))
+    label = data.get("label")
+    if not isinstance(label, str | None):
+        raise JnoValueError(f"The label of a node is a string, got {label!r}.")
+    return cls(**fields, label=label)
 
 
 def _add_call(writer: Writer, node: FunctionCall) -> None:

@@ -72,11 +72,10 @@ class CompiledSteps:
         options: StepOptions,
     ) -> bool:
         """Whether the compiled steps serve these optimizers, modules, options and data without compiling again."""
-        same_groups = len(groups) == len(self._groups) and all(
-            (a.name, a.selection) == (b.name, b.selection) and a.optimizer is b.optimizer and a.schedule is b.schedule
-            for a, b in zip(groups, self._groups, strict=False)
+        same = len(groups) == len(self._groups) and all(
+            a.same(b) for a, b in zip(groups, self._groups, strict=True)
         )
-        if not same_groups or options != self._options:
+        if not same or options != self._options:
             return False
         _, static = eqx.partition(split(groups, modules)[1], eqx.is_array)
         return bool(eqx.tree_equal(static, self._static)) and signature((modules, data)) == self._shapes

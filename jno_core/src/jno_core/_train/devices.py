@@ -51,6 +51,11 @@ class DeviceMesh:
         return 1 if self.mesh is None else self.mesh.shape["batch"]
 
     @property
+    def devices(self) -> tuple[Any, ...]:
+        """The devices of the mesh, none for JAX's default device."""
+        return () if self.mesh is None else tuple(self.mesh.devices.flat)
+
+    @property
     def several_processes(self) -> bool:
         """Whether other processes take part."""
         return jax.process_count() > 1

@@ -22,20 +22,29 @@ from jno_core.errors import JnoValueError
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class ParameterGroup:
-    """Some leaves of one model with their optimizer and rate (`None` leaves the optimizer's own)."""
+    """Some leaves of one model with their optimizer and rate (`None` leaves the optimizer's own).
+
+    `given` is what the user set, of which optimizer and schedule were made.
+    """
 
     name: str
     model: str
     selection: Selection
     optimizer: optax.GradientTransformationExtraArgs
     schedule: AbstractSchedule | None
+    given: tuple[Any, Any]
+
+    def same(self, other: "ParameterGroup") -> bool:
+        """Whether the other one trains the same leaves by what the user gave for this one: optimizer and rate."""
+        alike = (self.name, self.model, self.selection) == (other.name, other.model, other.selection)
+        return alike and all(a is b for a, b in zip(self.given, other.given, strict=True))
 
 
 def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
     """The groups of all models.
 
-    Raises `JnoValueError` for a trainable model without an optimizer, for trainable leaves that no group covers, and for an
-    optimizer given as a bare factory without a rate.
+    Raises `JnoValueError` for a trainable model without an optimizer, for trainable leaves that no group covers, for an
+    optimizer given as a bare factory without a rate, and if nothing trains.
     """
     groups: list[ParameterGroup] = []
     for name, model in models.items():
@@ -62,6 +71,9 @@ def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
                     "freeze it by net.mask(m).freeze()."
                 )
             groups.append(_group(name, name, free, whole[0][1], _scale_of(model, None)))
+    if not groups:
+        frozen = f"everything is frozen in {', '.join(map(repr, models))}" if models else "the losses contain no network"
+        raise JnoValueError(f"There is nothing to train: {frozen}. Train a network with net.unfreeze() in a loss, or use eval.")
     return tuple(groups)
 
 
@@ -71,6 +83,7 @@ def _scale_of(model: Model, selection: Selection | None) -> Any:
 
 
 def _group(label: str, model: str, selection: Selection, optimizer: Any, scale: Any) -> ParameterGroup:
+    given = (optimizer, scale)
     if not isinstance(optimizer, optax.GradientTransformation):
         if scale is None:
             factory = getattr(optimizer, "__name__", repr(optimizer))
@@ -81,7 +94,7 @@ def _group(label: str, model: str, selection: Selection, optimizer: Any, scale: 
         # The factory's updates are proportional to its rate, which then comes from the schedule.
         optimizer = optimizer(learning_rate=1.0)
     schedule = None if scale is None else as_schedule(scale)
-    return ParameterGroup(label, model, selection, optax.with_extra_args_support(optimizer), schedule)
+    return ParameterGroup(label, model, selection, optax.with_extra_args_support(optimizer), schedule, given)
 
 
 def split(

@@ -131,7 +131,7 @@ class Loop:
     def _explain(self, info: RunInfo, chunk: Steps, epoch: int) -> str:
         row = np.asarray(chunk.losses)[int(chunk.done)]
         bad = [f"{term!r} = {value}" for term, value in zip(info.terms, row, strict=True) if not np.isfinite(value)]
-        what = f"The loss {', '.join(bad)} is not finite" if bad else "The losses are finite, their gradient is not,"
+        what = f"The loss {', '.join(bad)} is not finite" if bad else "The losses are finite, the gradient or the update made of it is not,"
         return f"{what} at epoch {epoch}"
 
     def _pace(self, done: int, seconds: float) -> None:

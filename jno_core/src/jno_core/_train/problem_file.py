@@ -10,7 +10,7 @@ from jno_core import containers
 from jno_core._domain import Domain
 from jno_core._graph import Model, Placeholder
 from jno_core._interfaces import TrainState
-from jno_core._saving import described, rebuilt
+from jno_core._saving import described, reading, rebuilt
 from jno_core._train.problem import Problem
 from jno_core._train.run_log import RunLog
 from jno_core._train.statistics_file import pack, unpack
@@ -69,9 +69,10 @@ def load_problem(
     content, arrays = containers.read(path, PROBLEM, VERSION)
     value = _rebuilt(content, arrays, path, dict, classes, functions, modules)
     recorded = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
-    logs = tuple(unpack(content["history"], recorded))
-    problem = Problem(value["expressions"], value["domain"])
-    return StoredProblem(value["expressions"], problem, restored_state(value["state"], problem.balances), logs)
+    with reading(path):
+        logs = tuple(unpack(content["history"], recorded))
+        problem = Problem(value["expressions"], value["domain"])
+        return StoredProblem(value["expressions"], problem, restored_state(value["state"], problem.balances), logs)
 
 
 def save_domain(path: Path, domain: Domain) -> None:

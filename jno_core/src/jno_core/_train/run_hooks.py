@@ -59,6 +59,11 @@ class RunHooks:
     intervals: tuple[int, ...]
     """The attributes `every` of the callbacks, ascending, each once: a chunk ends at each multiple of each."""
 
+    @property
+    def callbacks(self) -> tuple[object, ...]:
+        """The callbacks of the run."""
+        return tuple(self._given)
+
     def on_fit_start(self, run: RunInfo, state: TrainState) -> None:
         """Tells the callbacks that the run starts."""
         self._call(self._manager.hook.on_fit_start, run=run, state=state)

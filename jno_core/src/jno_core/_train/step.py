@@ -35,7 +35,7 @@ class Steps(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One epoch: the state after it, what it measured, and whether all of that and its gradients were finite."""
+    """One epoch: the state after it, what it measured, and whether losses and new weights were finite."""
 
     state: TrainState
     total: Scalar
@@ -77,7 +77,7 @@ class Stepper:
         return TrainState(params, opt_state, plugins, key, jnp.asarray(0), jnp.asarray(1.0))
 
     def step(self, state: TrainState, rest: PyTree, source: DomainData | Streamed) -> Epoch:
-        """All updates of one epoch. Where a loss or a gradient is not finite the state stays as it is."""
+        """All updates of one epoch. Where a loss or a new weight is not finite the state stays as it is."""
         known = state.plugin_state.get(LAST_LOSSES)
         done = Epoch(state, jnp.asarray(0.0), known, (), jnp.asarray(True))
         for i, (update, objective) in enumerate(self._updates):
@@ -186,8 +186,9 @@ def _updated(update: Update, objective: Objective | AccumulatedObjective, so_far
             rate = rate * scheduled
         updates = jax.tree.map(lambda u, r=rate: u * r.astype(u.dtype), updates)
         params[g.name] = optax.apply_updates(state.params[g.name], updates)
-    moved = jax.tree.leaves([grads[g.name] for _, g in update.groups])
-    finite = functools.reduce(jnp.logical_and, (jnp.all(jnp.isfinite(x)) for x in moved), finite & jnp.isfinite(total))
+    # A gradient that is not finite makes weights that are not, and so does a rate.
+    moved = (jnp.all(jnp.isfinite(x)) for _, g in update.groups for x in jax.tree.leaves(params[g.name]))
+    finite = functools.reduce(jnp.logical_and, moved, finite & jnp.isfinite(total))
     new = dataclasses.replace(state, params=params, opt_state=opt_state, plugin_state=plugins)
     return Epoch(new, total, seen, measured.tracked, finite)
 

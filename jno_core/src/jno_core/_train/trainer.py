@@ -118,7 +118,7 @@ class Trainer:
         problem = self.problem
         state = self.initial_state(compiled)
         compiled.build(state)
-        recorder = Recorder(problem, int(state.epoch))
+        recorder = Recorder(problem, int(state.epoch), hooks.callbacks, self.mesh.devices)
         limit = inner_steps if inner_steps > 1 else CAPACITY
         intervals = {name: t.interval for name, t in problem.trackers.items()}
         loop = Loop(state, compiled, recorder, hooks, intervals, limit, self.mesh, profile)
