@@ -1,6 +1,7 @@
 """Arrays that may be larger than memory: read part by part, and given back."""
 
 import mmap
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ def give_back(array: Any) -> None:
     wants them, and can be read again. Any other array is left alone.
     """
     base = _memory(array)
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+    if isinstance(base, mmap.mmap) and os.name == "posix":
         base.madvise(mmap.MADV_DONTNEED)
 
 

@@ -69,8 +69,8 @@ class HessianSpectrum(AbstractProbe):
         multiply = compiled(product)
 
         def measure(state: TrainState) -> dict[str, np.ndarray]:
-            vector, _ = as_vector(chosen(state, self.parameters, "hessian_spectrum"))
-            found = _largest(lambda v: np.asarray(multiply(state, jnp.asarray(v, vector.dtype))), len(vector), self.k)
+            vector = jax.eval_shape(lambda s: as_vector(chosen(s, self.parameters, "hessian_spectrum"))[0], state)
+            found = _largest(lambda v: np.asarray(multiply(state, v.astype(vector.dtype))), vector.size, self.k)
             return {"eigenvalues": found}
 
         return measure
