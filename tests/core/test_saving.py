@@ -44,7 +44,8 @@ def poisson():
     u, k = mlp(name="u")(x, y), np_.parameter((1,), name="k").initialize(0.7)
     pde = -k * u.laplacian(x, y) - np_.sin(x) * 2.0 - np.float32(0.5)
     w = jno.fn.adaptive.relobralo([pde.mse, u(xb, yb).mse], alpha=0.9)
-    return [w[0] * pde.mse, (w[1] * u(xb, yb).mse).name("wall"), u.mean.tracker(2), u.tracker(3, reduce=np.linalg.norm).name("field")]
+    trackers = [u.mean.tracker(2), u.tracker(3, reduce=np.linalg.norm).name("field")]
+    return [w[0] * pde.mse, (w[1] * u(xb, yb).mse).name("wall"), *trackers]
 
 
 def heat():
@@ -519,7 +520,7 @@ class TestNetworks:
             def __call__(self, x): return x
         """)
         exec(changed, elsewhere.__dict__)
-        with pytest.raises(JnoValueError, match="'Net' of 'elsewhere' has changed.*no field 'bend'"):
+        with pytest.raises(JnoValueError, match=r"'Net' of 'elsewhere' has changed.*no field 'bend'"):
             load(tmp_path / "u.jno")
 
     def test_trained_weights_that_are_not_finite_can_be_looked_at(self, tmp_path):
@@ -573,7 +574,7 @@ def test_geometries_that_are_no_data_are_left_out_and_the_mesh_stays(tmp_path):
             return self.square.measure(tag)
 
     domain = jno.domain(Own())
-    x, y, _ = domain.variable("interior")
+    domain.variable("interior")
     save(domain, tmp_path / "d.jno")
     with pytest.warns(JnoWarning, match="geometry Own of the domain is not in the file"):
         loaded = load(tmp_path / "d.jno")
@@ -586,7 +587,7 @@ def test_precision_must_be_that_of_the_file(tmp_path):
     crux = jno.core([line()[1].mse])
     save(crux, tmp_path / "p.jno")
     with jax.enable_x64(True):
-        with pytest.raises(JnoValueError, match='off, and it is on here.*"jax_enable_x64", False'):
+        with pytest.raises(JnoValueError, match=r'off, and it is on here.*"jax_enable_x64", False'):
             load(tmp_path / "p.jno")
         save(jno.core([line()[1].mse]), tmp_path / "p.jno")
     with pytest.raises(JnoValueError, match='"jax_enable_x64", True'):
@@ -623,7 +624,7 @@ def test_deep_graphs(tmp_path):
 
 
 def test_shared_parts_stay_shared(tmp_path):
-    domain, x = line()
+    x = line()[1]
     table = jnp.arange(5.0)[:, None]
     u = jno.fn(jnp.multiply, [x, table]) + jno.fn(jnp.add, [x, table]) + np_.parameter((1,), name="k")
     save(jno.core([u.mse, (u * u).mse]), tmp_path / "p.jno")

@@ -242,8 +242,8 @@ def corpus(folder, path):
 def test_loading_runs_and_imports_nothing(problem, tmp_path):
     corpus(tmp_path, problem[1])
     script = """
-        import os, sys, warnings
-        import jax, optax
+        import json, os, sys, warnings
+        import jax
         import jno
         from jno_core._train.files import load
         from jno_core.errors import JnoError
@@ -282,12 +282,12 @@ def test_loading_runs_and_imports_nothing(problem, tmp_path):
         assert not events, events
         assert "PWNED" not in os.environ
         assert not {"antigravity", "this", "http.server"} & (set(sys.modules) - modules)
-        print([name for name, how in found.items() if how == "loaded"])
+        print(json.dumps([name for name, how in found.items() if how == "loaded"]))
     """
     arguments = [sys.executable, "-c", textwrap.dedent(script), problem[1], tmp_path]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=200, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    loaded = eval(done.stdout.strip())
+    loaded = json.loads(done.stdout)
     names = {f"forged{i}.jno": what for i, (what, _, _) in enumerate(forgeries(problem[1]))}
     assert [names.get(name.rpartition("/")[2], name) for name in loaded] == [str(problem[1])]
 

@@ -2,7 +2,8 @@
 
 The arrays are the tensors of the file. Its metadata is one string, `manifest`: the SHA-256 of a JSON document, a line break
 and the document, which has the kind and version of the content, the description and the SHA-256 of every array. Equal content
-gives equal bytes. Reading verifies all of it and executes nothing. Everything that jno writes is such a file, and plugins may use it for what they write.
+gives equal bytes. Reading verifies all of it and executes nothing. Everything that jno writes is such a file, and plugins may
+use it for what they write.
 """
 
 import hashlib

@@ -9,6 +9,7 @@ A callback that must see the run at fixed epochs sets the attribute `every: int`
 
 from typing import final
 
+import numpy as np
 import pluggy
 
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
@@ -33,6 +34,10 @@ class TrainerHooks:
     @hookspec
     def should_stop(self, step: int, metrics: Metrics) -> str | None:  # pyright: ignore[reportReturnType]
         """Return a reason to end the run after this chunk, else `None`; all reasons are reported."""
+
+    @hookspec
+    def on_points_change(self, region: str, points: np.ndarray, state: TrainState) -> None:
+        """Called after the points of a point set were renewed: its name, and the new points `(B or 1, N, d)`."""
 
     @hookspec(firstresult=True)
     def on_non_finite(self, run: RunInfo, step: int, reason: str, state: TrainState) -> TrainState | None:  # pyright: ignore[reportReturnType]

@@ -128,9 +128,9 @@ def _listed(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]
     axes = {axis for stream in algebra.streams for _, index in stream for axis in index}
     seeds = [algebra.seed(c, {i: jnp.ones_like(c)} if i in axes else {}) for i, c in enumerate(traced.columns)]
     interpreter = Interpreter(algebra, _RULES)
-    jet = algebra.filled(_run(interpreter, traced, seeds))
+    jet = _run(interpreter, traced, seeds)
     fallbacks.update(interpreter.fallbacks)
-    return {VALUE: jet.value, **{s: jet.streams[s] for s in streams}}
+    return {VALUE: jet.value, **{s: algebra.derivative(jet, s) for s in streams}}
 
 
 def _stacked(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:

@@ -1,11 +1,6 @@
-"""Meshes of plane regions by gmsh, in a child process.
-
-gmsh is under the GPL, needs system libraries, and takes Ctrl-C away from the process that it runs in. In a child process
-it can be stopped, and can end nothing but itself.
-"""
+"""Meshes of plane regions with curved boundaries by gmsh; see `_gmsh_process`."""
 
 import itertools
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -13,21 +8,18 @@ import shapely
 from jaxtyping import Float, Int
 
 from jno_core import Mesh
-from jno_core.errors import JnoImportError, JnoValueError
-from jno_plugin_geometry._arguments import checked_cells, checked_count, checked_positive
-from jno_plugin_geometry._gmsh_worker import MISSING
+from jno_core.errors import JnoValueError
+from jno_plugin_geometry._arguments import checked_cells, checked_positive
+from jno_plugin_geometry._gmsh_process import checked_algorithm, run_gmsh
 from jno_plugin_geometry._regions.crossings import feet
 from jno_plugin_geometry._regions.curves import Arc, Curves, Segment
-from jno_plugin_geometry._worker import WorkerError, WorkerTimeoutError, run_worker
 
-_WORKER = pathlib.Path(__file__).with_name("_gmsh_worker.py")
 # Arcs become splines through points at steps of three degrees; gmsh's own arcs do not take every ellipse. The nodes are
 # put on the arcs afterwards.
 _LONGEST_ARC = np.pi / 4
 _CONTROLS = 15
 _SAME = 1e-9
 _LEFT_OUT = 0.1
-_ALGORITHMS = (1, 2, 3, 5, 6, 7, 8, 9)
 # The grid on which a field of sizes is sampled.
 _GRID = 129
 
@@ -55,8 +47,7 @@ def gmsh_mesh(
     gmsh fails, does not finish in time or does not fill the region.
     """
     mesh_size = checked_positive("mesh_size", mesh_size)
-    if checked_count("algorithm", algorithm, 1) not in _ALGORITHMS:
-        raise JnoValueError(f"algorithm must be one of gmsh's numbers {_ALGORITHMS}, got {algorithm}.")
+    algorithm = checked_algorithm(algorithm)
     curves, ring_sizes = _joined_rings(rings)
     low, high = curves.boxes()
     origin, scale = np.min(low, axis=0), float(np.max(np.max(high, axis=0) - np.min(low, axis=0)))
@@ -69,7 +60,7 @@ def gmsh_mesh(
         task["quads"], density = _sampled(size_field, np.max((high - origin) / scale, axis=0), origin, scale, mesh_size)
         expected = area * density
     checked_cells(expected, mesh_size)
-    found = _run(task, 60 + expected / 1000 if time_limit is None else time_limit)
+    found = run_gmsh(task, 60 + expected / 1000 if time_limit is None else time_limit)
     points, cells, facets = origin + scale * found["points"], found["cells"], found["facets"]
     pieces = piece[found["facet_edges"]]
     for end in facets.T:
@@ -181,21 +172,6 @@ def _sampled(
     corners = [(slice(a, _GRID - 1 + a), slice(b, _GRID - 1 + b)) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
     columns = [array[corner].ravel() for array in (x, y, np.zeros_like(x), sizes) for corner in corners]
     return np.stack(columns, axis=1), float(np.mean(1 / (0.433 * sizes**2)))
-
-
-def _run(task: dict[str, np.ndarray], time_limit: float) -> dict[str, np.ndarray]:
-    try:
-        return run_worker(_WORKER, task, time_limit)
-    except WorkerTimeoutError as error:
-        raise JnoValueError(f"gmsh {error}. Remove small features, or use a larger mesh_size.") from error
-    except WorkerError as error:
-        if error.status == MISSING:
-            raise JnoImportError(
-                f'The mesher gmsh cannot be loaded ({error}). Type:\n    pip install "jno-plugin-geometry[gmsh]"\n'
-                "and as root, on Debian or Ubuntu:\n    apt-get install -y "
-                "libglu1-mesa libgl1 libxcursor1 libxft2 libxinerama1 libgomp1"
-            ) from error
-        raise JnoValueError(f"gmsh could not mesh the region: {error}") from error
 
 
 def _sides(facets: Int[np.ndarray, "f 2"]) -> Int[np.ndarray, "f 2"]:

@@ -25,6 +25,7 @@ from jno_plugin_geometry._gmsh import gmsh_mesh
 from jno_plugin_geometry._moves import AbstractMovable
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.region import AbstractRegion
+from jno_plugin_geometry._regions.solid import Solid
 from jno_plugin_geometry._smooth import bubble, smooth_distance
 
 Mesher = Literal["netgen", "gmsh"]
@@ -113,7 +114,8 @@ class AbstractShape(
     ) -> "AbstractShape":
         """The same shape with a mesh of another size, by its own mesher unless one is named.
 
-        `mesher="gmsh"` needs the extra `jno-plugin-geometry[gmsh]`; `algorithm` is gmsh's, for plane meshes.
+        `mesher="gmsh"` needs the extra `jno-plugin-geometry[gmsh]`; `algorithm` is gmsh's number of the method
+        for surfaces: 1 MeshAdapt, 5 Delaunay, 6 frontal Delaunay.
         """
         if unknown:
             raise JnoTypeError(
@@ -160,11 +162,11 @@ class Shape(AbstractShape[AbstractRegion]):
     def mesh(self) -> Mesh:
         if self.mesher == "netgen":
             return self._region.mesh(self.mesh_size)
-        if not isinstance(self._region, Outline):
-            raise PluginCapabilityError(
-                f"gmsh meshes plane shapes here; this one is {self.dimension}-D. Leave mesher out."
-            )
-        return gmsh_mesh(self._region.rings(), self._region.parts, self.mesh_size, self.algorithm)
+        if isinstance(self._region, Outline):
+            return gmsh_mesh(self._region.rings(), self._region.parts, self.mesh_size, self.algorithm)
+        if isinstance(self._region, Solid):
+            return self._region.mesh_by_gmsh(self.mesh_size, self.algorithm)
+        raise PluginCapabilityError("gmsh meshes plane shapes and solids; this one is 1-D. Leave mesher out.")
 
     def _resized(self, mesh_size: float) -> "Shape":
         return dataclasses.replace(self, mesh_size=mesh_size)

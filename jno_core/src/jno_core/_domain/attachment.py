@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from jno_core._domain.mapped_arrays import first_non_finite, is_mapped
+from jno_core._domain.regions import Regions
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._interfaces import AbstractMeshFile, Layout, TensorData
-from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
+from jno_core._interfaces import AbstractMeshFile, AbstractResampler, Layout, TensorData
+from jno_core.errors import JnoTypeError, JnoValueError
 
 
 def is_array(value: Any) -> bool:
@@ -128,9 +129,20 @@ def data_for(
     return dataclasses.replace(data, collocation=name)
 
 
-def later(argument: str, release: str) -> JnoNotImplementedError:
-    """The error for a documented argument that this release does not have yet."""
-    return JnoNotImplementedError(f"{argument} comes with jno {release}; leave it out until then.")
+def checked_resampler(strategy: Any, tag: str, regions: Regions) -> AbstractResampler | None:
+    """Raises `JnoTypeError` for what is no strategy, and `JnoValueError` where no candidates can be drawn."""
+    if strategy is None:
+        return None
+    if not isinstance(strategy, AbstractResampler):
+        raise JnoTypeError(
+            f"resampling_strategy takes an AbstractResampler such as one of jno.sampler, got {strategy!r}. Pass an object of it."
+        )
+    if regions.geometry is None or tag in regions.clouds or tag not in regions.kinds:
+        raise JnoValueError(
+            f"resampling_strategy on {tag!r}: new points come from a geometry, and there is none. Make the domain by "
+            "jno.domain.NAME(...)."
+        )
+    return strategy
 
 
 def _default(tag: str, shape: tuple[int, ...], collocation: Collocation | None, instances: int) -> Layout:

@@ -17,6 +17,7 @@ from jno_core._domain.sample_request import SampleRequest
 from jno_core._graph import Collocation, TensorTag, Variable
 from jno_core._interfaces import (
     AbstractGeometry,
+    AbstractResampler,
     DomainData,
     Layout,
     Mesh,
@@ -39,6 +40,7 @@ class Domain(AbstractRegional, AbstractLooking):
         grid = time if isinstance(time, TimeGrid) else TimeGrid.from_user(time)
         self._sets = PointSets(self, regions, grid, instances)
         self._tensors: dict[str, tuple[TensorTag, TensorData]] = {}
+        self._resamplers: dict[str, AbstractResampler] = {}
 
     @property
     def dimension(self) -> int:
@@ -100,6 +102,8 @@ class Domain(AbstractRegional, AbstractLooking):
           interior of a geometry evenly; `(n, sampler)` for the nodes `sampler(points, n)` names by index.
         - `normals=True`: the outward unit normal as one `(N, d)` variable; with `split=True` the flat tuple of coordinates,
           time and normal components. `reverse_normals` turns them inwards.
+        - `resampling_strategy`: an `AbstractResampler`, such as one of `jno.sampler`, which renews the points while a problem is
+          trained. The tag must belong to a geometry, from which it draws candidates.
         - `exclude_boundary`: only nodes strictly inside.
         - `same_points`: whether all instances share the points, or each draws its own.
         - `time_value`: only the time step that is nearest to it.
@@ -114,8 +118,7 @@ class Domain(AbstractRegional, AbstractLooking):
 
         Raises `JnoValueError` for an unknown tag or a sample that cannot be drawn, naming what is possible.
         """
-        if resampling_strategy is not None:
-            raise attachment.later("resampling_strategy", "0.3")
+        resampler = attachment.checked_resampler(resampling_strategy, tag, self._sets.regions)
         if point_data:
             at, per = attachment.point_set(at, self), "point"
             sample = attachment.point_data(self.geometry, tag, None if at is None else self._sets.nodes_of(at))
@@ -130,6 +133,8 @@ class Domain(AbstractRegional, AbstractLooking):
             raise self._no_tag(tag)
         request = SampleRequest.from_user(sample, exclude_boundary)
         collocation = self._sets.draw(tag, request, same_points, normals, reverse_normals, time_value)
+        if resampler is not None:
+            self._resamplers[collocation.name] = resampler
         d = self.dimension
         if normals and not split:
             found = (Variable(collocation, "normal", (0, d)),)
@@ -227,6 +232,11 @@ class Domain(AbstractRegional, AbstractLooking):
         """A point set of this domain as differentiation schemes see it, in host memory."""
         points = self._sets.points_for(collocation)[1]
         return Support.on_host(points, 0, collocation.names, collocation.tag)
+
+    @property
+    def resamplers(self) -> Mapping[str, AbstractResampler]:
+        """The resampling strategies, by the name of their point set."""
+        return self._resamplers
 
     def attached(self) -> Mapping[str, tuple[TensorTag, TensorData]]:
         """The attached arrays by name."""

@@ -7,7 +7,7 @@ from typing import Any, final
 from jno_core._domain.container import Domain
 from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._graph import Collocation, TensorTag
-from jno_core._interfaces import PointData, TensorData
+from jno_core._interfaces import AbstractResampler, PointData, TensorData
 
 
 @final
@@ -31,12 +31,14 @@ class Contents:
 
     - `drawn`, `rules`: point sets, and those of integrals.
     - `tensors`: attached arrays.
+    - `resamplers`: the strategies that renew points, by the name of the point set.
     - `asked`: how often fresh candidates were drawn.
     """
 
     drawn: Mapping[str, tuple[Collocation, PointData]]
     rules: Mapping[str, tuple[Collocation, PointData]]
     tensors: Mapping[str, tuple[TensorTag, TensorData]]
+    resamplers: Mapping[str, AbstractResampler]
     asked: int
 
     def fill(self, domain: Any) -> None:
@@ -45,6 +47,7 @@ class Contents:
         domain._sets._rules.update(self.rules)
         domain._sets._asked = self.asked
         domain._tensors.update(self.tensors)
+        domain._resamplers.update(self.resamplers)
 
 
 def taken_apart(domain: Domain) -> tuple[Frame, Contents]:
@@ -52,5 +55,5 @@ def taken_apart(domain: Domain) -> tuple[Frame, Contents]:
     sets = domain._sets
     return (
         Frame(sets.regions, sets.time, sets.instances),
-        Contents(dict(sets.drawn), dict(sets._rules), dict(domain.attached()), sets._asked),
+        Contents(dict(sets.drawn), dict(sets._rules), dict(domain.attached()), dict(domain.resamplers), sets._asked),
     )

@@ -95,10 +95,14 @@ class AbstractRegional(abc.ABC):
         """
         if tag not in self._sets.regions.kinds:
             raise JnoKeyError(f"The domain has no tag {tag!r}; it has {list(self._sets.regions.kinds)}.")
-        n = max([1000, *(10 * c.size for c, _ in self._sets.drawn.values() if c.tag == tag)])
-        rng = sampling.generator(f"candidates {self._sets.fresh()} of {tag}")
-        found = anywhere(self._sets.regions, tag, n, "uniform", rng)
-        return found.points, found.normals
+        n = max((c.size for c, _ in self._sets.drawn.values() if c.tag == tag), default=0)
+        found = self.candidates(tag, n, sampling.generator(f"candidates {self._sets.fresh()} of {tag}"))
+        return found["points"], found.get("normals")
+
+    def candidates(self, tag: str, n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Uniform points of a tag, ten times `n` but 1,000 at least, with their normals if any: by these names."""
+        found = anywhere(self._sets.regions, tag, max(1000, 10 * n), "uniform", rng)
+        return {"points": found.points} | ({} if found.normals is None else {"normals": found.normals})
 
     def compute_enclosure_view_factor(
         self, tags: Sequence[str], opaque_tags: Sequence[str] | None = None, medium_tags: Sequence[str] | None = None

@@ -3,6 +3,7 @@
 from typing import Literal, final
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 from jno_core._custom_types import PyTree
@@ -26,9 +27,9 @@ class PointData(eqx.Module):
 
 @final
 class TensorData(eqx.Module):
-    """An attached array, with a leading instance axis (1 when all instances share it)."""
+    """An attached array, with a leading instance axis (1 when all instances share it), in device or host memory."""
 
-    value: Array
+    value: Array | np.ndarray
     layout: Layout = eqx.field(static=True)
     collocation: str | None = eqx.field(static=True, default=None)
 

@@ -17,6 +17,7 @@ class TrainState(eqx.Module):
     - `plugin_state`: states of balancers, schedules and resamplers, by their names in the problem.
     - `key`: the PRNG key from which each step derives its own by its number.
     - `epoch`: completed optimizer steps, over all `solve` calls.
+    - `points`: the points (and normals) of each point set that is resampled, by its name.
     - `rate`: a factor on all updates, 1 unless a callback lowered it after losses that were not finite.
     """
 
@@ -26,3 +27,4 @@ class TrainState(eqx.Module):
     key: PRNGKey
     epoch: Int[Array, ""]
     rate: Float[Array, ""]
+    points: dict[str, dict[str, Array]] = eqx.field(default_factory=dict)

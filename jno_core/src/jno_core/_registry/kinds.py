@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, final
 
-from jno_core._interfaces import AbstractBalancer, AbstractGeometry, AbstractSchedule, AbstractScheme
+from jno_core._interfaces import AbstractBalancer, AbstractGeometry, AbstractResampler, AbstractSchedule, AbstractScheme
 from jno_core._registry.spelling import nearest
 from jno_core.errors import JnoKeyError
 
@@ -66,7 +66,7 @@ def _kinds() -> Mapping[str, Kind]:
         Kind("geometry", "jno.geometries", "geometry", AbstractGeometry, "jno.plugins.get('geometry', '{}')"),
         Kind("balancer", "jno.balancers", "loss balancer", AbstractBalancer, "jno.plugins.get('balancer', '{}')"),
         Kind("adapter", "jno.adapters", "adapter", "callable", "jno.plugins.get('adapter', '{}')"),
-        Kind("resampler", "jno.resamplers", "resampling strategy", "callable", "jno.plugins.get('resampler', '{}')"),
+        Kind("resampler", "jno.resamplers", "resampling strategy", AbstractResampler, "jno.plugins.get('resampler', '{}')"),
         Kind("callback", "jno.callbacks", "callback", "class", "callbacks=['{}']"),
         Kind(
             "schedule",

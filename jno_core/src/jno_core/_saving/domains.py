@@ -16,7 +16,7 @@ from jno_core._saving.writer import Writer
 from jno_core.errors import JnoTypeError
 
 _REGIONS = ("dimension", "kinds", "mesh", "geometry", "clouds")
-_CONTENTS = ("drawn", "rules", "tensors", "asked")
+_CONTENTS = ("drawn", "rules", "tensors", "resamplers", "asked")
 
 
 def _describe_geometry(writer: Writer, value: AbstractGeometry, where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ resumed run, and a host that reads ahead, find the same one.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple, final
 
 import jax
@@ -16,6 +17,7 @@ from jno_core._compile import Chunk, ChunkedSet, chunks_of, rows_of
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._interfaces import DomainData
 from jno_core._train.devices import DeviceMesh
+from jno_core._train.renewed_points import with_points
 from jno_core._train.shuffle import drawn
 
 
@@ -56,21 +58,28 @@ class Batches:
     parts: int
     mesh: DeviceMesh
 
-    def at(self, source: DomainData | Streamed, key: PRNGKey, number: Int[Array, ""]) -> Batch:
-        """The batch of a draw. Pure and traceable."""
+    def at(
+        self,
+        source: DomainData | Streamed,
+        key: PRNGKey,
+        number: Int[Array, ""],
+        points: Mapping[str, Mapping[str, Array]],
+    ) -> Batch:
+        """The batch of a draw, with `points` in place of the domain's own. Pure and traceable."""
         key = batch_key(key)
         if isinstance(source, Streamed):
             offset = number - source.first
             instances, sent = jax.tree.map(lambda x: x[offset], (source.instances, source.rows))
-            data = source.resident if instances is None else with_instances(source.resident, instances)
+            resident = with_points(source.resident, points)
+            data = resident if instances is None else with_instances(resident, instances)
             left = iter(sent)
             rows = [next(left) if d.points < d.total else rows_of(data, d) for d in self.divided]
         else:
-            data = source
+            data = with_points(source, points)
             if self.taken < self.instances:
                 index = drawn(key, self.instances, self.taken, number)
-                taken = jax.tree.map(lambda x: x[index], instance_arrays(source, self.instances))
-                data = with_instances(source, taken)
+                taken = jax.tree.map(lambda x: x[index], instance_arrays(data, self.instances))
+                data = with_instances(data, taken)
             rows = [self._rows(data, d, key, number) for d in self.divided]
         data = self.mesh.split_instances(data)
         stacked = (self.mesh.split_rows(chunks_of(r, d)) for r, d in zip(rows, self.divided, strict=True))
@@ -88,7 +97,8 @@ class Batches:
     def _rows(self, data: DomainData, divided: ChunkedSet, key: PRNGKey, number: Int[Array, ""]) -> PyTree:
         rows = rows_of(data, divided)
         if divided.points == divided.total:
-            return rows
+            # There are more of them while residuals are asked for at candidates too.
+            return jax.tree.map(lambda x: x[:, : divided.total], rows)
         index = self.index(divided, key, number)
         return jax.tree.map(lambda x: x[:, index], rows)
 

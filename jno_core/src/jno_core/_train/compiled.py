@@ -18,11 +18,11 @@ from jno_core._train.batch_plan import planned_batches
 from jno_core._train.batches import Streamed
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import ParameterGroup, join, split
-from jno_core._train.loop import CAPACITY
 from jno_core._train.objective import LossForm, Objective
 from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem
-from jno_core._train.step import Stepper, Steps
+from jno_core._train.renewed_points import initial_points, memory_of
+from jno_core._train.step import CAPACITY, Stepper, Steps
 from jno_core._train.streaming import HostStream
 from jno_core._train.updates import planned_updates
 
@@ -60,6 +60,11 @@ class CompiledSteps:
         self._seconds = 0.0
 
     @property
+    def window(self) -> int:
+        """The number of consecutive time steps that an instance sees."""
+        return self._window
+
+    @property
     def divided(self) -> tuple[ChunkedSet, ...]:
         """The point sets that are taken in batches or part by part."""
         return self._batches.divided
@@ -72,9 +77,7 @@ class CompiledSteps:
         options: StepOptions,
     ) -> bool:
         """Whether the compiled steps serve these optimizers, modules, options and data without compiling again."""
-        same = len(groups) == len(self._groups) and all(
-            a.same(b) for a, b in zip(groups, self._groups, strict=True)
-        )
+        same = len(groups) == len(self._groups) and all(a.same(b) for a, b in zip(groups, self._groups, strict=True))
         if not same or options != self._options:
             return False
         _, static = eqx.partition(split(groups, modules)[1], eqx.is_array)
@@ -83,6 +86,7 @@ class CompiledSteps:
     def load(self, modules: dict[str, PyTree], data: DomainData) -> None:
         """Take the current weights and data."""
         self._shapes = signature((modules, data))
+        self._points = initial_points(self._problem, data)
         self._params, rest = split(self._groups, modules)
         self._rest = self._mesh.place(eqx.partition(rest, eqx.is_array)[0])
         if self._options.offload_data:
@@ -99,7 +103,9 @@ class CompiledSteps:
 
     def initial(self, key: PRNGKey) -> TrainState:
         """The state before the first step, from the loaded weights, in the memory of this process."""
-        return self._stepper.init(self._params, key)
+        state = self._stepper.init(self._params, key)
+        memories = {memory_of(name): rule.init() for name, rule in self._problem.resamplers.items()}
+        return dataclasses.replace(state, points=self._points, plugin_state={**state.plugin_state, **memories})
 
     def placed(self, state: TrainState) -> TrainState:
         """The state on the devices of the mesh."""
@@ -111,6 +117,7 @@ class CompiledSteps:
             mesh.place(state.key),
             mesh.place(state.epoch),
             mesh.place(state.rate),
+            mesh.place(state.points),
         )
 
     def build(self, state: TrainState) -> None:
@@ -138,13 +145,16 @@ class CompiledSteps:
         """The trackers that are due, by name."""
         epoch = int(state.epoch)
         due = tuple(n for n, t in self._outer.items() if epoch % t.interval == 0)
-        roots = tuple(self._outer[n].expr for n in due)
+        return dict(zip(due, self.evaluated(tuple(self._outer[n].expr for n in due), state), strict=True))
+
+    def evaluated(self, roots: tuple[Placeholder, ...], state: TrainState) -> list[Array]:
+        """Expressions as the coming step would see them; compiled once for each list of them."""
         if roots not in self._valued:
             everywhere = self._mesh.replicated()
             self._valued[roots] = jax.jit(
                 lambda s, r, d: self._stepper.values(s, r, d, roots), out_shardings=everywhere
             )
-        return dict(zip(due, self._valued[roots](state, self._rest, self._source(state)), strict=True))
+        return self._valued[roots](state, self._rest, self._source(state))
 
     def losses(self, params: dict[str, PyTree], state: TrainState) -> Float[Array, " k"]:
         """Each constraint's loss as the coming step would see it with these parameters. Traceable."""

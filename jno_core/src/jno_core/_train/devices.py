@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -112,7 +113,11 @@ class DeviceMesh:
         return bool(wishes[:, 0].min()), int(wishes[:, 1].min())
 
     def _constrained(self, x: Any, *axes: str | None) -> Any:
-        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec(*axes)))
+        return (
+            x
+            if self.mesh is None
+            else jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec(*axes)))
+        )
 
     def _parameter_spec(self, x: Any) -> PartitionSpec:
         model = 1 if self.mesh is None else self.mesh.shape["model"]
@@ -123,14 +128,15 @@ class DeviceMesh:
         return PartitionSpec() if axis is None else PartitionSpec(*(None,) * axis, "model")
 
     def _placed(self, tree: PyTree, spec: Any) -> PyTree:
-        if self.mesh is None:
+        mesh = self.mesh
+        if mesh is None:
             return jax.tree.map(_on_default_device, tree)
-        return jax.tree.map(lambda x: self._put(x, NamedSharding(self.mesh, spec(x))), tree)
+        return jax.tree.map(lambda x: self._put(x, NamedSharding(mesh, spec(x))), tree)
 
     def _put(self, x: Any, sharding: NamedSharding) -> Any:
         if not self.several_processes:
             return jax.device_put(x, sharding)
-        if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+        if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(self._put(jax.random.key_data(x), sharding))
         host = np.asarray(x)
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
@@ -139,11 +145,11 @@ class DeviceMesh:
 def _gathered(x: Any) -> Any:
     if not isinstance(x, jax.Array):
         return x
-    if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_gathered(jax.random.key_data(x)))
     whole = x if x.is_fully_addressable or x.is_fully_replicated else multihost_utils.process_allgather(x, tiled=True)
-    return jax.numpy.asarray(np.asarray(whole))
+    return jnp.asarray(np.asarray(whole))
 
 
 def _on_default_device(x: Any) -> Any:
-    return x if isinstance(x, jax.Array) else jax.numpy.asarray(x)
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)

@@ -101,4 +101,8 @@ def load_core(path: Path, mesh: tuple[int, ...] | None = (1, 1), **known: Any) -
 
 def _save_core(core: Core, path: Path) -> None:
     trainer = core._trainer
+    if trainer.pending is not None:
+        raise JnoValueError(
+            "The problem has not gone on from its checkpoint yet, and would be saved without it; solve(...) first."
+        )
     problem_file.save_problem(path, core._constraints, core.problem, trainer.state, trainer.statistics.logs)

@@ -13,12 +13,10 @@ from jno_core._train.devices import DeviceMesh
 from jno_core._train.interrupts import Interrupts
 from jno_core._train.profiling import Profile
 from jno_core._train.recording import Recorder
+from jno_core._train.resampling import Resampling
 from jno_core._train.run_hooks import RunHooks
-from jno_core._train.step import Steps
+from jno_core._train.step import CAPACITY, Steps
 from jno_core.errors import NonFiniteLossWarning
-
-CAPACITY = 1024
-"""The most steps in one chunk."""
 
 _SECONDS_PER_CHUNK = 0.2
 """A chunk is about this long, so that an interrupt is answered and a progress display moves."""
@@ -56,13 +54,14 @@ class Loop:
         limit: int,
         mesh: DeviceMesh,
         profile: Profile | None,
+        resampling: Resampling,
     ) -> None:
         self.state = state
         self.stopped: str | None = None
         self._runner, self._recorder, self._hooks = runner, recorder, hooks
         self._intervals = intervals
         self._limit = min(limit, CAPACITY)
-        self._mesh, self._profile = mesh, profile
+        self._mesh, self._profile, self._resampling = mesh, profile, resampling
         self._steps_per_chunk = 8
 
     def fit(self, info: RunInfo, epochs: int, interrupts: Interrupts) -> None:
@@ -76,6 +75,9 @@ class Loop:
             if stop:
                 self.stopped = self.stopped or interrupts.reason or "another process stopped"
                 return
+            self.state, points = self._resampling.renewed(self.state)
+            for name, new in points.items():
+                self._hooks.on_points_change(name, new, self.state)
             for name, value in self._runner.track(self.state).items() if self._tracks_at(epoch) else ():
                 self._recorder.add_track(name, epoch, np.asarray(value))
             epoch += self._chunk(info, epoch, steps)
@@ -120,7 +122,9 @@ class Loop:
 
     def _next_stop(self, epoch: int) -> int:
         outer = [i for name, i in self._intervals.items() if name not in self._runner.inner]
-        return min(((epoch // i + 1) * i for i in (*outer, *self._hooks.intervals)), default=epoch + CAPACITY)
+        due = self._resampling.next_due(epoch)
+        stops = [(epoch // i + 1) * i for i in (*outer, *self._hooks.intervals)]
+        return min([*stops, epoch + CAPACITY if due is None else due])
 
     def _record(self, chunk: Steps, epoch: int, done: int, seconds: float) -> Metrics:
         for name, rows in zip(self._runner.inner, chunk.tracked, strict=True):
@@ -131,7 +135,8 @@ class Loop:
     def _explain(self, info: RunInfo, chunk: Steps, epoch: int) -> str:
         row = np.asarray(chunk.losses)[int(chunk.done)]
         bad = [f"{term!r} = {value}" for term, value in zip(info.terms, row, strict=True) if not np.isfinite(value)]
-        what = f"The loss {', '.join(bad)} is not finite" if bad else "The losses are finite, the gradient or the update made of it is not,"
+        gradient = "The losses are finite, the gradient or the update made of it is not,"
+        what = f"The loss {', '.join(bad)} is not finite" if bad else gradient
         return f"{what} at epoch {epoch}"
 
     def _pace(self, done: int, seconds: float) -> None:

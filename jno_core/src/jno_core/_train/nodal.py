@@ -11,12 +11,12 @@ from jno_core.errors import JnoTypeError, JnoValueError
 
 
 def nodal_fields(
-    operation: Any, domain: Domain, evaluate: Callable[[list[Placeholder], Domain], list[Any]]
+    operation: Any, domain: Domain, evaluate: Callable[[list[Placeholder], Domain], Any]
 ) -> dict[str, np.ndarray]:
     """The values of expressions at all nodes of the domain's mesh, by name: `(n,)` or `(n, k)`, NaN off their tag.
 
     `operation` is an expression or a mapping of names to such. Of several instances or times each has a field of its own,
-    `"u [instance 1, t = 0.5]"`; of complex values real and imaginary part have.
+    `"u_instance1_t0.5"`; of complex values real and imaginary part have, `"u_real"` and `"u_imaginary"`.
 
     Raises `JnoValueError` without a mesh, and for an expression that is no field on one point set.
     """
@@ -29,6 +29,7 @@ def nodal_fields(
     tags = {name: _tag(name, node) for name, node in nodes.items()}
     # A copy has no point sets, so that all nodes of a tag are drawn.
     values = evaluate(list(nodes.values()), domain.copy())
+    values = values if len(nodes) > 1 else [values]
     found: dict[str, np.ndarray] = {}
     for (name, node), value in zip(nodes.items(), values, strict=True):
         for label, array in _separated(name, np.asarray(value), node.aval.ndim, domain):
@@ -55,11 +56,11 @@ def _separated(name: str, value: np.ndarray, rank: int, domain: Domain) -> Itera
     by_time = value if timed else value[:, None]
     for i, instance in enumerate(by_time):
         for k, field in enumerate(instance):
-            marks = [f"instance {i}"] * (len(by_time) > 1) + [f"t = {domain.times[k]:g}"] * timed
-            label = f"{name} [{', '.join(marks)}]" if marks else name
+            marks = [f"instance{i}"] * (len(by_time) > 1) + [f"t{domain.times[k]:g}"] * timed
+            label = "_".join([name, *marks])
             if np.iscomplexobj(field):
-                yield f"{label} (real)", field.real
-                yield f"{label} (imaginary)", field.imag
+                yield f"{label}_real", field.real
+                yield f"{label}_imaginary", field.imag
             else:
                 yield label, field
 

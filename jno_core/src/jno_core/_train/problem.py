@@ -9,7 +9,7 @@ from jno_core._compile import Program, with_operators
 from jno_core._domain import Domain
 from jno_core._graph import Balance, BalancedWeight, Model, Placeholder, Tracker, walk
 from jno_core._graph.variable import Variable
-from jno_core._interfaces import DomainData
+from jno_core._interfaces import AbstractResampler, DomainData
 from jno_core.errors import JnoTypeError, JnoValueError
 
 
@@ -46,6 +46,12 @@ class Problem:
     def balances(self) -> dict[str, Balance]:
         """Balancers by name, in the order of appearance."""
         return dict(zip(_unique([b.name for b in self.program.balances]), self.program.balances, strict=True))
+
+    @property
+    def resamplers(self) -> dict[str, AbstractResampler]:
+        """The resampling strategies, by the name of their point set."""
+        known = self.domain.resamplers
+        return {c.name: known[c.name] for c in self.program.collocations if c.name in known}
 
     def data(self) -> DomainData:
         """The arrays that the problem reads."""

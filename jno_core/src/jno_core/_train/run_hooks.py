@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, final
 
+import numpy as np
 import pluggy
 
 from jno_core._interfaces import FitResult, Metrics, RunInfo, TrainState
@@ -84,6 +85,10 @@ class RunHooks:
                     f"should_stop() of a callback returned {reason!r}; expected the reason as a string, or None."
                 )
         return reasons
+
+    def on_points_change(self, region: str, points: np.ndarray, state: TrainState) -> None:
+        """Tells the callbacks that points were renewed."""
+        self._call(self._manager.hook.on_points_change, region=region, points=points, state=state)
 
     def on_non_finite(self, run: RunInfo, step: int, reason: str, state: TrainState) -> TrainState | None:
         """The state to go on from after a loss or gradient that is not finite; `None` to stop, as no callback has one.

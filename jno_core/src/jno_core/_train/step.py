@@ -19,6 +19,9 @@ from jno_core._train.batches import Batches, Streamed
 from jno_core._train.objective import Moment, Objective
 from jno_core._train.updates import Update
 
+CAPACITY = 1024
+"""The most steps in one chunk."""
+
 LAST_LOSSES = "losses of the last epoch"
 """The entry of `plugin_state` that holds each constraint's loss as a substep saw it last."""
 
@@ -158,7 +161,7 @@ class Stepper:
 
     def _moment(self, state: TrainState, rest: PyTree, source: DomainData | Streamed, draw: Int[Array, ""]) -> Moment:
         key = jax.random.fold_in(state.key, draw)
-        batch = self._batches.at(source, state.key, draw)
+        batch = self._batches.at(source, state.key, draw, state.points)
         keys = jax.random.split(key, batch.data.instances)
         return Moment(rest, batch.data, batch.chunks, state.plugin_state, key, keys, state.epoch)
 

@@ -43,6 +43,7 @@ def stored(state: TrainState | None) -> dict[str, Any] | None:
         "key": state.key,
         "epoch": state.epoch,
         "rate": state.rate,
+        "points": state.points,
     }
 
 
@@ -70,7 +71,7 @@ def restored_state(data: Any, balances: Mapping[str, Balance]) -> TrainState | N
             continue
         plugins[name] = tree
     optimizers = {name: StoredTree(arrays) for name, arrays in data["optimizers"].items()}
-    return TrainState({}, optimizers, plugins, data["key"], data["epoch"], data["rate"])
+    return TrainState({}, optimizers, plugins, data["key"], data["epoch"], data["rate"], data["points"])
 
 
 def carried(old: dict[str, PyTree], fresh: dict[str, PyTree]) -> dict[str, PyTree]:

@@ -17,14 +17,16 @@ from jno_core._train.compiled import CompiledSteps
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import parameter_groups
 from jno_core._train.interrupts import Interrupts
-from jno_core._train.loop import CAPACITY, Loop
+from jno_core._train.loop import Loop
 from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem
 from jno_core._train.profiling import Profile
 from jno_core._train.recording import Recorder
+from jno_core._train.resampling import Resampling
 from jno_core._train.run_hooks import RunHooks
 from jno_core._train.run_view import RunView
 from jno_core._train.statistics import Statistics
+from jno_core._train.step import CAPACITY
 from jno_core._train.stored_state import carried
 
 logger = logging.getLogger("jno")
@@ -93,6 +95,7 @@ class Trainer:
             key,
             self.state.epoch,
             self.state.rate,
+            carried(self.state.points, fresh.points),
         )
         return compiled.placed(kept)
 
@@ -121,7 +124,9 @@ class Trainer:
         recorder = Recorder(problem, int(state.epoch), hooks.callbacks, self.mesh.devices)
         limit = inner_steps if inner_steps > 1 else CAPACITY
         intervals = {name: t.interval for name, t in problem.trackers.items()}
-        loop = Loop(state, compiled, recorder, hooks, intervals, limit, self.mesh, profile)
+        loop = Loop(
+            state, compiled, recorder, hooks, intervals, limit, self.mesh, profile, Resampling(problem, compiled)
+        )
         earlier = self.statistics
 
         def so_far() -> Statistics:

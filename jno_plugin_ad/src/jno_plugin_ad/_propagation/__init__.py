@@ -1,5 +1,6 @@
 """Carrying a value together with its derivatives through a jaxpr, exactly and for all points at once."""
 
+from jno_plugin_ad._propagation.basis import basis_of as basis_of
 from jno_plugin_ad._propagation.interpreter import Interpreter as Interpreter, Rule as Rule
 from jno_plugin_ad._propagation.listed import ListedAlgebra as ListedAlgebra
 from jno_plugin_ad._propagation.loops import LOOPS as LOOPS
@@ -14,7 +15,6 @@ from jno_plugin_ad._propagation.streams import (
     VALUE as VALUE,
     MultiIndex as MultiIndex,
     Stream as Stream,
-    closure as closure,
     combined as combined,
     order_of as order_of,
     partial as partial,

@@ -6,14 +6,15 @@ Separate arrays let XLA fuse the elementwise work of each derivative, and it nev
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Tower
-from jno_plugin_ad._propagation.streams import MultiIndex, Stream, chain_terms, closure, partial, product_terms
+from jno_plugin_ad._propagation.basis import Count, basis_of
+from jno_plugin_ad._propagation.streams import Stream
 
 
 @final
@@ -26,15 +27,25 @@ class ListedJet(NamedTuple):
 
 @final
 class ListedAlgebra(AbstractAlgebra[ListedJet]):
-    """Carries `streams`, one array each: the wanted ones and the lower derivatives that they need."""
+    """Carries `streams`, one array each: as few as the wanted ones need, from which `derivative` takes them."""
 
     def __init__(self, wanted: Iterable[Stream]) -> None:
-        self.streams = closure(wanted)
+        self._basis = basis_of(tuple(wanted))
+        self.streams = self._basis.streams
 
     def seed(self, value: Array, tangents: dict[int, Array]) -> ListedJet:
         """An input whose derivative along axis i is `tangents[i]`, and which has no higher ones."""
-        firsts = {partial(axis): tangent for axis, tangent in tangents.items()}
-        return ListedJet(value, {stream: firsts[stream] for stream in self.streams if stream in firsts})
+        streams = {}
+        for stream in self.streams:
+            terms = [_scaled(count, tangents[index[0]]) for count, index in stream if index[0] in tangents]
+            if terms and len(stream[0][1]) == 1:
+                streams[stream] = functools.reduce(operator.add, terms)
+        return ListedJet(value, streams)
+
+    def derivative(self, jet: ListedJet, wanted: Stream) -> Array:
+        """One of the wanted streams, with zeros if it was left out."""
+        terms = [_scaled(count, jet.streams[s]) for count, s in self._basis.coordinates(wanted) if s in jet.streams]
+        return functools.reduce(operator.add, terms) if terms else jnp.zeros_like(jet.value)
 
     def constant(self, value: Array) -> ListedJet:
         """A jet without streams."""
@@ -71,7 +82,7 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
                 terms.append(product(a.streams[stream], b.value))
             if stream in b.streams:
                 terms.append(product(a.value, b.streams[stream]))
-            for count, left, right in product_terms(stream):
+            for count, left, right in self._basis.products[stream]:
                 if left in a.streams and right in b.streams:
                     terms.append(_scaled(count, product(a.streams[left], b.streams[right])))
             if terms:
@@ -83,7 +94,7 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
         inner: dict[Stream, dict[int, Array]] = {}
         for stream in self.streams:
             factors = {1: operand.streams[stream]} if stream in operand.streams else {}
-            for k, terms in chain_terms(stream):
+            for k, terms in self._basis.chains[stream]:
                 present = [
                     _scaled(count, functools.reduce(operator.mul, [operand.streams[s] for s in product]))
                     for count, product in terms
@@ -102,12 +113,18 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
         return ListedJet(value, streams)
 
     def generic(self, fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet]) -> list[ListedJet]:
-        """Each partial derivative by nested `jax.jvp`, once for each time it differentiates."""
+        """The formula of Faà di Bruno with derivatives along given arrays, by nested `jax.jvp`."""
         values = fn(*(jet.value for jet in operands))
         streams: list[dict[Stream, Array]] = [{} for _ in values]
         for stream in self.streams:
-            for i, tangent in enumerate(_derivative(fn, operands, stream)):
-                streams[i][stream] = tangent
+            terms = [(1, (stream,)), *(term for _, terms in self._basis.chains[stream] for term in terms)]
+            parts = [
+                [_scaled(count, x) for x in _along(fn, operands, directions)]
+                for count, directions in terms
+                if all(any(s in jet.streams for jet in operands) for s in directions)
+            ]
+            for i, column in enumerate(zip(*parts, strict=True)):
+                streams[i][stream] = functools.reduce(operator.add, column)
         return [ListedJet(v, s) for v, s in zip(values, streams, strict=True)]
 
 
@@ -115,43 +132,22 @@ def _stream_of(jet: ListedJet, stream: Stream) -> Array:
     return jet.streams[stream] if stream in jet.streams else jnp.zeros_like(jet.value)
 
 
-def _scaled(count: int, x: Array) -> Array:
+def _scaled(count: Count, x: Array) -> Array:
     return x if count == 1 else count * x
 
 
-def _derivative(fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet], stream: Stream) -> Sequence[Array]:
-    """One stream of the results of `fn`: the linear part at once, the nonlinear parts index by index."""
-    parts: list[Sequence[Any]] = []
-    if any(stream in jet.streams for jet in operands):
-        values = tuple(jet.value for jet in operands)
-        parts.append(jax.jvp(fn, values, tuple(_stream_of(jet, stream) for jet in operands))[1])
-    for coefficient, index in stream:
-        if len(index) > 1:
-            mixed = _mixed(fn, _levels(operands, index))
-            parts.append([_scaled(coefficient, x) for x in mixed])
-    return [functools.reduce(operator.add, column) for column in zip(*parts, strict=True)]
+def _along(
+    fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet], directions: Sequence[Stream]
+) -> Sequence[Array]:
+    """The derivative of `fn` along some streams of its operands, which are held fixed."""
+    differentiated = fn
+    for stream in directions:
+        tangents = tuple(_stream_of(jet, stream) for jet in operands)
+        differentiated = functools.partial(_differentiated, differentiated, tangents)
+    return differentiated(*(jet.value for jet in operands))
 
 
-def _levels(operands: Sequence[ListedJet], index: MultiIndex) -> list[tuple[Array, ...]]:
-    """The operands' derivatives along every subset of the positions of `index`, by bit mask; zero along all of them."""
-    levels = []
-    for mask in range(2 ** len(index)):
-        chosen = tuple(axis for position, axis in enumerate(index) if mask >> position & 1)
-        if not chosen:
-            levels.append(tuple(jet.value for jet in operands))
-        elif len(chosen) == len(index):
-            levels.append(tuple(jnp.zeros_like(jet.value) for jet in operands))
-        else:
-            levels.append(tuple(_stream_of(jet, partial(*chosen)) for jet in operands))
-    return levels
-
-
-def _mixed(fn: Callable[..., Sequence[Array]], levels: Sequence[tuple[Array, ...]]) -> Sequence[Array]:
-    """The mixed derivative of `fn` at `levels[0]` whose inner derivatives are the other levels.
-
-    The upper half of the levels is the derivative of the lower half along the last position.
-    """
-    if len(levels) == 1:
-        return fn(*levels[0])
-    half = len(levels) // 2
-    return jax.jvp(lambda *lower: _mixed(fn, lower), tuple(levels[:half]), tuple(levels[half:]))[1]
+def _differentiated(
+    fn: Callable[..., Sequence[Array]], tangents: tuple[Array, ...], *values: Array
+) -> Sequence[Array]:
+    return jax.jvp(fn, values, tangents)[1]

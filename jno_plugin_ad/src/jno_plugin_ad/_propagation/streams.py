@@ -39,42 +39,32 @@ def order_of(stream: Stream) -> int:
     return len(stream[0][1])
 
 
-def closure(wanted: Iterable[Stream]) -> tuple[Stream, ...]:
-    """`wanted` with all lower partial derivatives that chains of them need, in rising order."""
-    found = set(wanted)
-    for stream in tuple(found):
-        for _, index in stream:
-            for length in range(1, len(index)):
-                found.update(partial(*lower) for lower in itertools.combinations(index, length))
-    return tuple(sorted(found, key=lambda stream: (order_of(stream), stream)))
-
-
 @functools.cache
-def product_terms(stream: Stream) -> tuple[tuple[int, Stream, Stream], ...]:
-    """What the derivative of `a b` holds besides `a' b + a b'`: coefficients, a stream of a and a stream of b."""
-    terms: Counter[tuple[Stream, Stream]] = Counter()
+def product_terms(stream: Stream) -> tuple[tuple[int, MultiIndex, MultiIndex], ...]:
+    """What the derivative of `a b` holds besides `a' b + a b'`: coefficients, a partial derivative of a and one of b."""
+    terms: Counter[tuple[MultiIndex, MultiIndex]] = Counter()
     for coefficient, index in stream:
         positions = range(len(index))
         for length in range(1, len(index)):
             for left in itertools.combinations(positions, length):
-                right = tuple(i for i in positions if i not in left)
-                terms[partial(*(index[i] for i in left)), partial(*(index[i] for i in right))] += coefficient
+                right = tuple(index[i] for i in positions if i not in left)
+                terms[tuple(index[i] for i in left), right] += coefficient
     return tuple((count, a, b) for (a, b), count in sorted(terms.items()))
 
 
 @functools.cache
-def chain_terms(stream: Stream) -> tuple[tuple[int, tuple[tuple[int, tuple[Stream, ...]], ...]], ...]:
+def chain_terms(stream: Stream) -> tuple[tuple[int, tuple[tuple[int, tuple[MultiIndex, ...]], ...]], ...]:
     """What the derivative of `f(u)` holds besides `f'(u) u'`, by order of the derivative of `f`.
 
     For each order k from two upwards the terms that the k-th derivative of `f` multiplies: coefficients with the k
-    streams of u in the product.
+    partial derivatives of u in the product.
     """
-    orders: dict[int, Counter[tuple[Stream, ...]]] = {}
+    orders: dict[int, Counter[tuple[MultiIndex, ...]]] = {}
     for coefficient, index in stream:
         for blocks in _partitions(tuple(range(len(index)))):
             if len(blocks) > 1:
-                factors = tuple(sorted(partial(*(index[i] for i in block)) for block in blocks))
-                orders.setdefault(len(blocks), Counter())[factors] += coefficient
+                factors = sorted(tuple(index[i] for i in block) for block in blocks)
+                orders.setdefault(len(blocks), Counter())[tuple(factors)] += coefficient
     return tuple(
         (k, tuple((count, factors) for factors, count in sorted(terms.items()))) for k, terms in sorted(orders.items())
     )

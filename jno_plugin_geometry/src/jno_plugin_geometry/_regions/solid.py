@@ -161,6 +161,10 @@ class Solid(AbstractRegion):
     def mesh(self, mesh_size: float) -> Mesh:
         return solid_mesh(self._surface, mesh_size)
 
+    def mesh_by_gmsh(self, mesh_size: float, algorithm: int) -> Mesh:
+        """As `mesh`, by gmsh; see `solid_mesh`."""
+        return solid_mesh(self._surface, mesh_size, mesher="gmsh", algorithm=algorithm)
+
 
 def _extent(solid: Solid) -> str:
     return " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in solid.bounds().T)

@@ -1,4 +1,4 @@
-"""Meshes of solids by netgen on an OpenCASCADE body, in a child process.
+"""Meshes of solids by netgen or gmsh on an OpenCASCADE body, in a child process.
 
 netgen brings its own OpenCASCADE, so that no system library is needed. Why a child process: see `_netgen`.
 """
@@ -6,7 +6,7 @@ netgen brings its own OpenCASCADE, so that no system library is needed. Why a ch
 import json
 import math
 import pathlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from jno_core import Mesh
 from jno_core.errors import JnoValueError
 from jno_plugin_geometry._arguments import checked_cells
+from jno_plugin_geometry._gmsh_process import checked_algorithm, run_gmsh
 from jno_plugin_geometry._regions.combination import Tree
 from jno_plugin_geometry._regions.curves import Segment
 from jno_plugin_geometry._regions.extrusion import Extrusion
@@ -36,11 +37,19 @@ _ROUND = 1e-13
 _CUBIC_TURN = 0.63
 
 
-def solid_mesh(surface: Surface, mesh_size: float, *, time_limit: float | None = None) -> Mesh:
+def solid_mesh(
+    surface: Surface,
+    mesh_size: float,
+    *,
+    mesher: Literal["netgen", "gmsh"] = "netgen",
+    algorithm: int = 6,
+    time_limit: float | None = None,
+) -> Mesh:
     """The mesh of what a surface encloses, with its boundary nodes on the surface.
 
-    `time_limit` is in seconds; by default 120 and a second for every 500 expected cells. Raises `JnoValueError` when
-    netgen fails, does not finish in time or does not fill the solid.
+    `algorithm` is gmsh's number of the method for surfaces. `time_limit` is in seconds; by default 120 and a second for
+    every 500 expected cells. Raises `JnoValueError` when the mesher fails, does not finish in time or does not fill the
+    solid, and `JnoImportError` where gmsh is missing.
     """
     whole, volume = surface.whole, surface.volume()
     # A regular tetrahedron with edges h has the volume 0.118 h**3.
@@ -53,7 +62,12 @@ def solid_mesh(surface: Surface, mesh_size: float, *, time_limit: float | None =
         "steps": _steps(whole.tree),
         "mesh_size": mesh_size / scale,
     }
-    answer = _run(task, 120 + expected / 500 if time_limit is None else time_limit)
+    limit = 120 + expected / 500 if time_limit is None else time_limit
+    if mesher == "netgen":
+        answer = _run(task, limit)
+    else:
+        packed = json.dumps(task | {"algorithm": checked_algorithm(algorithm)}).encode()
+        answer = run_gmsh({"solid": np.frombuffer(packed, np.uint8)}, limit, "solid", _ADVICE)
     built = float(answer["volume"]) * scale**3
     if abs(built - volume) > _VOLUME_TOLERANCE * volume:
         raise JnoValueError(f"OpenCASCADE built a body of volume {built:.6g} of a solid of {volume:.6g}. {_ADVICE}")
@@ -146,7 +160,7 @@ def _owners(
         owners[here[better]], best[here[better]] = number, gap[better]
     if np.any(owners < 0):
         x = centroids[np.argmin(owners)]
-        raise JnoValueError(f"netgen made a facet at {np.round(x, 6).tolist()} that is not on the surface. {_ADVICE}")
+        raise JnoValueError(f"The mesh has a facet at {np.round(x, 6).tolist()} that is not on the surface. {_ADVICE}")
     return owners
 
 
