@@ -17,7 +17,7 @@ import pytest
 import shapely
 
 import jno
-from jno_core import AbstractGeometry, Mesh, PointDraw, containers, plugins
+from jno_core import AbstractGeometry, AbstractResampler, Mesh, PointDraw, containers, plugins
 from jno_core._graph import BalancedWeight, Placeholder, walk
 from jno_core._saving.graph import NODES
 from jno_core._train.files import load, save
@@ -153,10 +153,23 @@ def functions():
     ]
 
 
+class Renewed(AbstractResampler):
+    """All points anew every other epoch; counts how often."""
+
+    every: int = 2
+    start: int = 1
+
+    def init(self):
+        return jnp.asarray(0)
+
+    def select(self, state, view, key):
+        return len(view.points) + jnp.arange(len(view.points)), state + 1
+
+
 def hard():
-    """Conditions that hold by construction, with distances of the geometry."""
+    """Conditions that hold by construction, with distances of the geometry, on points that are resampled."""
     domain = jno.domain.disk(mesh_size=0.5)
-    x, y, _ = domain.variable("interior", sample=(7, "uniform"))
+    x, y, _ = domain.variable("interior", sample=(7, "uniform"), resampling_strategy=Renewed())
     u = jno.fn.hard_dirichlet(mlp(name="u")(x, y), 1.0)
     v = jno.fn.hard_neumann(mlp(inputs=4, name="v", key=1)(jno.fn.periodic(x, 2.0), y, y), 0.5)
     return [u.laplacian(x, y).mse, v.mse]
@@ -253,6 +266,7 @@ def test_a_loaded_problem_has_the_same_values_and_goes_on_as_the_other(pair):
     first, second = crux.solve(4), loaded.solve(4)
     assert np.array_equal(first.total_loss_history, second.total_loss_history)
     assert len(second.logs) == 2
+    assert jax.tree.all(jax.tree.map(same, crux._trainer.state.points, loaded._trainer.state.points))
     for name in first.track_names:
         assert np.array_equal(first.tracks(name).values, second.tracks(name).values)
     for name, model in crux.problem.models.items():

@@ -1,4 +1,4 @@
-"""Plane meshes by gmsh, where it can be loaded: on the curves, conforming, of the asked size."""
+"""Meshes by gmsh, where it can be loaded: on the curves, conforming, of the asked size."""
 
 import os
 import pathlib
@@ -7,10 +7,23 @@ import sys
 
 import numpy as np
 import pytest
+import shapely
 
 import jno
 from jno_core.errors import JnoImportError, JnoTypeError, JnoValueError, PluginCapabilityError
-from jno_plugin_geometry import Ball, Disk, Rectangle, _gmsh
+from jno_plugin_geometry import (
+    Ball,
+    Box,
+    Cone,
+    Disk,
+    Ellipse,
+    Line,
+    PolygonGeometry,
+    Prism,
+    Rectangle,
+    RectangleWithHoles,
+    _gmsh,
+)
 from jno_plugin_geometry._gmsh import gmsh_mesh
 from jno_plugin_geometry._gmsh_worker import MISSING
 from jno_plugin_geometry._regions.outline import Outline
@@ -143,9 +156,98 @@ def test_a_shape_by_gmsh():
     np.testing.assert_allclose(np.linalg.norm(domain.mesh.points[domain.mesh.nodes("hole")] - [1, 0.5], axis=1), 0.2)
 
 
+SOLIDS = {
+    "frame": (
+        Prism(RectangleWithHoles((2, 1), [{"origin": (0.5, 0.25), "size": (1, 0.5)}]), (0, 0.5)).scale(100),
+        30,
+    ),
+    "step": (Box() - Box((0.5, 1), (0, 1), (0.5, 1)).named("step"), 0.3),
+    "twins": (Box() | Box((1, 2), (0, 1), (0, 1)).named("second"), 0.4),
+    "cone": (Cone((1, 2, 3), 0.5, 1.0).rotate(0.7, axis=(1, 0, 0)).mirror((0, 1, 0)), 0.15),
+    "holes": (Box() - Ball((0, 0, 0), 0.5).named("hole") - Ball((1, 1, 1), 0.5).named("hole"), 0.15),
+    "elliptic": (Prism(Ellipse((0, 0), (1, 0.4), 0.3), (0, 0.5)), 0.2),
+}
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_solids(name):
+    shape, mesh_size = SOLIDS[name]
+    mesh = shape.remeshed(mesh_size, mesher="gmsh").mesh()
+    flat = name in ("frame", "step", "twins")
+    assert np.min(mesh.cell_measures()) > 0
+    assert set(mesh.facets) == {tag for tag, kind in shape.tags().items() if kind == "boundary"}
+    # Chords leave out, or in holes add, a share of the order of the mesh size squared.
+    np.testing.assert_allclose(np.sum(mesh.cell_measures()), shape.measure("interior"), rtol=1e-12 if flat else 0.04)
+    for tag in mesh.facets:
+        exactly = 2e-3 if name == "step" else 1e-12 if flat else 0.04
+        np.testing.assert_allclose(np.sum(mesh.facet_measures(tag)), shape.measure(tag), rtol=exactly)
+    size = np.max(np.ptp(shape.bounds(), axis=0))
+    assert np.max(np.abs(shape.signed_distance(mesh.points[mesh.nodes("boundary")]))) < 1e-9 * size
+    # The divergence theorem for the field x: three volumes.
+    middles = np.mean(mesh.points[mesh.facets["boundary"]], axis=1)
+    flux = np.sum(middles * mesh.facet_normals("boundary"), axis=1) @ mesh.facet_measures("boundary")
+    np.testing.assert_allclose(flux, 3 * np.sum(mesh.cell_measures()), rtol=1e-12)
+
+
+def test_a_ball_converges_to_second_order():
+    errors = [
+        1 - np.sum(Ball().remeshed(h, mesher="gmsh").mesh().cell_measures()) * 3 / (4 * np.pi) for h in (0.6, 0.3)
+    ]
+    assert 3 < errors[0] / errors[1] < 5
+
+
+def several():
+    disk = shapely.Point(1.2, 0.5).buffer(0.3, quad_segs=6)
+    hole = shapely.Polygon([(2.0, 1.0), (1.75, 2.0), (1.5, 1.5)])
+    regions = {
+        "plate": shapely.box(0, 0, 2, 1) - disk,
+        "disk": disk,
+        "gas": shapely.Polygon([(0.75, 1), (2.5, 1), (2, 2.5), (0.75, 2.5)]) - hole,
+    }
+    geometry = PolygonGeometry(regions).with_region("half", shapely.box(-1, -1, 1.2, 5))
+    geometry = geometry.with_boundary_segments("crack", [[(0.2, 0.5), (0.5, 0.6)]])
+    return geometry.with_region("foot", shapely.LineString([(0.3, 0), (0.77, 0)]))
+
+
+@pytest.mark.parametrize("interpolate", [True, False])
+def test_polygons_of_several_regions(interpolate):
+    geometry = several().remeshed(
+        0.2, mesher="gmsh", algorithm=5, region_mesh_sizes={"disk": 0.05}, interpolate=interpolate
+    )
+    mesh = geometry.mesh()
+    assert set(mesh.facets) | set(mesh.regions) | {"interior"} == set(geometry.tags())
+    for tag, kind in geometry.tags().items():
+        interior = kind == "interior"
+        found = mesh.cell_measures()[mesh.cells_of(tag)] if interior else mesh.facet_measures(tag)
+        np.testing.assert_allclose(np.sum(found), geometry.measure(tag), rtol=1e-12)
+    pairs = np.sort(np.concatenate([mesh.cells[:, [0, 1]], mesh.cells[:, [1, 2]], mesh.cells[:, [2, 0]]]), axis=1)
+    _, counts = np.unique(pairs, axis=0, return_counts=True)
+    assert np.sum(counts == 1) == len(mesh.facets["boundary"])
+    assert np.max(counts) == 2
+    # Facets have what they bound on their left, so that normals of interfaces point from the first to the second.
+    ends = mesh.points[mesh.facets["interface_disk_plate"]]
+    outward = np.mean(ends, axis=1) - [1.2, 0.5]
+    assert np.all(np.linalg.det(np.stack([ends[:, 1] - ends[:, 0], outward], axis=1)) < 0)
+    areas = {r: np.median(mesh.cell_measures()[mesh.regions[f"interior_{r}"]]) for r in ("disk", "gas")}
+    assert areas["disk"] < 0.2 * areas["gas"]
+    again = geometry.remeshed(0.3).remeshed(
+        0.2, mesher="gmsh", algorithm=5, sizes={"disk": 0.05}, interpolate=interpolate
+    )
+    np.testing.assert_array_equal(again.mesh().points, mesh.points)
+
+
+def test_a_domain_of_polygons_by_gmsh():
+    domain = jno.domain.csg({"a": shapely.box(0, 0, 1, 1), "b": shapely.box(1, 0, 2, 1)})
+    domain = domain.build_mesh(0.25, mesher="gmsh", algorithm=8)
+    np.testing.assert_allclose(np.sum(domain.mesh.cell_measures()), 2.0, rtol=1e-12)
+    assert "interface_a_b" in domain.mesh.facets
+
+
 def test_what_gmsh_does_not_mesh():
-    with pytest.raises(PluginCapabilityError, match="plane shapes"):
-        Ball().remeshed(0.5, mesher="gmsh").mesh()
+    with pytest.raises(PluginCapabilityError, match="1-D"):
+        (Line((0, 1)) | Line((2, 3))).remeshed(0.5, mesher="gmsh").mesh()
+    with pytest.raises(JnoValueError, match="algorithm must be one of"):
+        Ball().remeshed(0.5, mesher="gmsh", algorithm=4).mesh()
     with pytest.raises(JnoValueError, match="'netgen' or 'gmsh'"):
         Disk().remeshed(0.1, mesher="triangle")
     with pytest.raises(JnoTypeError, match="'smoothing'"):

@@ -7,7 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings, strategies as st
 
-from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._polygon_geometry import PolygonGeometry
 from jno_plugin_geometry._polygon_mesh import MeshSizes, polygon_mesh
 
@@ -211,7 +211,7 @@ def test_random_circles_are_meshed(seed, scale):
         ({"interpolate": 1}, JnoTypeError, "interpolate"),
         ({"algorithm": "frontal"}, JnoTypeError, "algorithm"),
         ({"mesh_sise": 0.1}, JnoTypeError, "option 'mesh_sise'"),
-        ({"mesher": "gmsh"}, PluginCapabilityError, "'gmsh' is not supported"),
+        ({"mesher": "triangle"}, JnoValueError, "'netgen' or 'gmsh', got 'triangle'"),
     ],
 )
 def test_sizes_that_make_no_sense(arguments, error, match):

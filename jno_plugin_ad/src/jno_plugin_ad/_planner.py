@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jno_core import DerivativeRequest
-from jno_plugin_ad._propagation import MultiIndex, Stream, combined, order_of, partial
+from jno_plugin_ad._propagation import MultiIndex, Stream, basis_of, combined, order_of, partial
 
 Columns: TypeAlias = tuple[Float[Array, "n 1"], ...]
 Derivatives: TypeAlias = Mapping[Stream, Float[Array, "n *c"]]
@@ -40,7 +40,7 @@ def partials_of(requests: Iterable[DerivativeRequest]) -> Streams:
 def streams_of(requests: Iterable[DerivativeRequest]) -> Streams:
     """The streams whose values make each request, all of them as few as possible together.
 
-    A Laplacian is one stream, but for those axes whose second derivative is asked for by itself: it is taken from there.
+    A sum is one stream. A Laplacian is one stream, but for those axes whose second derivative is asked for by itself: it is taken from there.
     """
     requests = tuple(requests)
     single = {index for request in requests if request.kind != "laplacian" for index in indices_of(request)}
@@ -51,6 +51,8 @@ def streams_of(requests: Iterable[DerivativeRequest]) -> Streams:
             apart = [index for index in indices if index in single]
             together = [index for index in indices if index not in single]
             streams[request] = (*(partial(*i) for i in apart), *([combined(together)] if together else []))
+        elif request.kind == "sum":
+            streams[request] = (combined(indices),)
         else:
             streams[request] = tuple(partial(*index) for index in indices)
     return streams
@@ -95,11 +97,14 @@ def described(route: Route, names: tuple[str, ...]) -> str:
     }
 
     def symbol(stream: Stream) -> str:
-        terms = ["d_" + "".join(names[axis] for axis in index) for _, index in stream]
+        terms = [f"{'' if n == 1 else f'{n} '}d_{''.join(names[axis] for axis in index)}" for n, index in stream]
         shown = " + ".join([*terms[:3], *(["..."] if len(terms) > 3 else [])])
         return shown if len(terms) == 1 else f"({shown})"
 
-    return f"{words[route.method]} of {', '.join(map(symbol, route.streams))}"
+    carried = ""
+    if route.method == "listed" and order_of(route.streams[-1]) > 2:
+        carried = f", {len(basis_of(route.streams).streams)} derivatives carried"
+    return f"{words[route.method]} of {', '.join(map(symbol, route.streams))}{carried}"
 
 
 def assemble(request: DerivativeRequest, streams: tuple[Stream, ...], derivatives: Derivatives) -> Float[Array, "n *s"]:
@@ -107,7 +112,7 @@ def assemble(request: DerivativeRequest, streams: tuple[Stream, ...], derivative
     parts = [derivatives[stream] for stream in streams]
     if request.kind in ("value", "partial"):
         return parts[0]
-    if request.kind == "laplacian":
+    if request.kind in ("laplacian", "sum"):
         return sum(parts[1:], start=parts[0])
     entries = jnp.stack([_without_unit_component(part) for part in parts], axis=-1)
     if request.kind == "gradient":
@@ -128,6 +133,8 @@ def indices_of(request: DerivativeRequest) -> tuple[MultiIndex, ...]:
             return tuple((i,) for i in axes)
         case "laplacian":
             return tuple((i, i) for i in axes)
+        case "sum":
+            return request.terms
         case "hessian":
             return tuple((min(i, j), max(i, j)) for i in axes for j in axes)
 

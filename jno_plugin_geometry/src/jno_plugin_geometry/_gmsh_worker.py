@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def _set_sizes(gmsh, task: dict[str, np.ndarray]) -> None:
     _set(gmsh, options)
 
 
-def _set(gmsh, options: dict[str, float]) -> None:
+def _set(gmsh, options: Mapping[str, float]) -> None:
     for name, value in (_FIXED | options).items():
         gmsh.option.setNumber(name, value)
 

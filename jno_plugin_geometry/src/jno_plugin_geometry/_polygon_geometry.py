@@ -180,15 +180,14 @@ class PolygonGeometry(
         """The geometry with a mesh of edges about `mesh_size` long, shorter or longer in some regions.
 
         With `interpolate` the length of a region is that on its boundary, and inside it blends into `mesh_size`; without,
-        it holds all over the region. `sizes` is another word for `region_mesh_sizes`. `algorithm` is a number of gmsh's,
-        for which netgen has no use.
+        it holds all over the region. `sizes` is another word for `region_mesh_sizes`. `mesher="gmsh"` needs the extra
+        `jno-plugin-geometry[gmsh]`; `algorithm` is gmsh's number of the method, for which netgen has no use.
         """
         if unknown:
             raise JnoTypeError(
                 f"Polygons are not meshed with the option {next(iter(unknown))!r}; there are {_OPTIONS}."
             )
-        checked_count("algorithm", algorithm, 1)
-        wanted = MeshSizes.from_user(mesh_size, region_mesh_sizes, sizes, interpolate, mesher)
+        wanted = MeshSizes.from_user(mesh_size, region_mesh_sizes, sizes, interpolate, mesher, algorithm)
         wanted.check_names(self._regions)
         return self._with(self._points, wanted)
 

@@ -1,23 +1,25 @@
-"""Meshes of named regions by netgen, all at once, so that the cells of neighbours fit together.
+"""Meshes of named regions by netgen or gmsh, all at once, so that the cells of neighbours fit together.
 
-netgen runs in a child process: it can run for ever on a sliver, and a fault in compiled code would end the session.
+They run in a child process: netgen can run for ever on a sliver, and a fault in compiled code would end the session.
 """
 
 import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Self, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 import shapely
 from jaxtyping import Float, Int
 
 from jno_core import Mesh
-from jno_core.errors import JnoTypeError, JnoValueError, PluginCapabilityError
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_cells, checked_positive
+from jno_plugin_geometry._gmsh_process import checked_algorithm
 from jno_plugin_geometry._netgen_plane import clearances, put_on_edges, triangulated
 from jno_plugin_geometry._polygon_arrangement import Arrangement
+from jno_plugin_geometry._polygon_gmsh import gmsh_triangles
 from jno_plugin_geometry._polygon_regions import PolygonRegions
 
 _WORKER = pathlib.Path(__file__).with_name("_polygon_worker.py")
@@ -27,7 +29,7 @@ _AREA_TOLERANCE = 1e-9
 @final
 @dataclasses.dataclass(frozen=True)
 class MeshSizes:
-    """The lengths of the triangles' edges: `default`, and others for some regions.
+    """The lengths of the triangles' edges, `default` and others for some regions, and who makes the triangles.
 
     With `interpolate` the edges of a region's boundary have its length, and triangles grow or shrink away from it towards
     the default; otherwise no triangle of the region is longer either.
@@ -36,12 +38,16 @@ class MeshSizes:
     default: float
     regions: Mapping[str, float] = dataclasses.field(default_factory=dict)
     interpolate: bool = True
+    mesher: Literal["netgen", "gmsh"] = "netgen"
+    algorithm: int = 6
 
     @classmethod
-    def from_user(cls, mesh_size: Any, regions: Any, sizes: Any, interpolate: Any, mesher: Any) -> Self:
+    def from_user(
+        cls, mesh_size: Any, regions: Any, sizes: Any, interpolate: Any, mesher: Any, algorithm: Any = 6
+    ) -> Self:
         """The sizes that a user asks for; `sizes` is another word for `regions`, which counts where both name a region."""
-        if mesher != "netgen":
-            raise PluginCapabilityError(f"Polygons are meshed by mesher='netgen'; {mesher!r} is not supported.")
+        if mesher not in ("netgen", "gmsh"):
+            raise JnoValueError(f"mesher must be 'netgen' or 'gmsh', got {mesher!r}.")
         if not isinstance(interpolate, bool):
             raise JnoTypeError(f"interpolate must be True or False, got {interpolate!r}.")
         found: dict[str, float] = {}
@@ -49,7 +55,8 @@ class MeshSizes:
             if given is not None and not isinstance(given, Mapping):
                 raise JnoTypeError(f"{word} must map names of regions to mesh sizes, got {given!r}.")
             found |= {name: checked_positive(f"{word}[{name!r}]", size) for name, size in (given or {}).items()}
-        return cls(checked_positive("mesh_size", mesh_size), found, interpolate)
+        size = checked_positive("mesh_size", mesh_size)
+        return cls(size, found, interpolate, mesher, checked_algorithm(algorithm))
 
     def merged(self, other: Self) -> Self:
         """The sizes of two geometries together: the finer default, and the sizes of all regions, these before others."""
@@ -87,7 +94,7 @@ class MeshSizes:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Triangles:
-    """netgen's answer: nodes, cells and the face of each, facets and the edge that each lies on."""
+    """The mesher's answer: nodes, cells and the face of each, facets and the edge that each lies on."""
 
     points: Float[np.ndarray, "n 2"]
     cells: Int[np.ndarray, "m 3"]
@@ -101,7 +108,8 @@ def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float
 
     `Mesh.facets` has every boundary and interface tag, each facet with what it bounds on its left, and `Mesh.regions` every
     interior tag. `time_limit` is in seconds; by default 60 and one for every thousand expected cells. Raises
-    `JnoValueError` when netgen fails, does not finish in time or does not fill a region.
+    `JnoValueError` when the mesher fails, does not finish in time or does not fill a region, and `JnoImportError` where gmsh
+    is missing.
     """
     arrangement = regions.arrangement
     areas = shapely.area(arrangement.faces)
@@ -111,7 +119,11 @@ def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float
     checked_cells(expected, float(np.min(inside)))
     edge_sizes = sizes.of_edges(regions, asked)
     limit = 60 + expected / 1000 if time_limit is None else time_limit
-    found = _triangulate(arrangement, edge_sizes, inside, limit)
+    if sizes.mesher == "netgen":
+        found = _triangulate(arrangement, edge_sizes, inside, limit)
+    else:
+        difficulty = _difficulty(arrangement)
+        found = _Triangles(**gmsh_triangles(arrangement, edge_sizes, inside, sizes.algorithm, limit, difficulty))
     points, facets = _straightened(arrangement, found)
     tags = {}
     for tag, part in regions.boundaries.items():
@@ -129,7 +141,7 @@ def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float
     worst = int(np.argmax(np.abs(filled - areas) / areas))
     if abs(filled[worst] - areas[worst]) > _AREA_TOLERANCE * max(areas[worst], regions.size**2 * _AREA_TOLERANCE):
         raise JnoValueError(
-            f"netgen filled the area {filled[worst]:.6g} of {areas[worst]:.6g}. {_difficulty(arrangement)}"
+            f"{sizes.mesher} filled the area {filled[worst]:.6g} of {areas[worst]:.6g}. {_difficulty(arrangement)}"
         )
     return mesh
 

@@ -1,11 +1,12 @@
 """What a lowered problem reads from a domain, and how instances and times are mapped outside of the graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jno_core._custom_types import PyTree
@@ -18,7 +19,7 @@ class Instance(eqx.Module):
 
     columns: dict[str, tuple[Float[Array, "n 1"], ...]]
     aligned: dict[str, dict[str, Array]]
-    tensors: dict[str, Array]
+    tensors: Mapping[str, Array | np.ndarray]
     operators: dict[str, PyTree]
     locations: dict[str, MeshLocation | None] = eqx.field(static=True)
 

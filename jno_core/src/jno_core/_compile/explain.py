@@ -1,6 +1,7 @@
 """Which derivatives some expressions need, and how their schemes take them."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -100,5 +101,10 @@ def _in_words(request: DerivativeRequest, names: Sequence[str]) -> str:
         "gradient": f"gradient in ({', '.join(along)})",
         "laplacian": f"Laplacian in ({', '.join(along)})",
         "hessian": f"Hessian in ({', '.join(along)})",
+        "sum": " + ".join(_term_in_words(axes, names, count) for axes, count in Counter(request.terms).items()),
     }
     return words[request.kind]
+
+
+def _term_in_words(axes: Sequence[int], names: Sequence[str], count: int) -> str:
+    return f"{'' if count == 1 else f'{count} '}d_{''.join(names[axis] for axis in axes)}"

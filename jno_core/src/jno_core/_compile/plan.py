@@ -118,6 +118,8 @@ def _demand(
         if not all(merges(scheme, request) for request in candidates):
             break
         outer, requests, target = merged, candidates, target.target
+    if len(requests) > 1 and merges(scheme, whole := DerivativeRequest.sum_of(request.axes for request in requests)):
+        requests = (whole,)
     return Demand(
         GroupKey(interner.number(target), collocation, scheme, _params_key(node, interner)),
         target,
@@ -143,4 +145,4 @@ def _partials(node: AbstractDerivative) -> tuple[tuple[int, ...], ...] | None:
 
 
 def _ordered(requests: Iterable[DerivativeRequest]) -> tuple[DerivativeRequest, ...]:
-    return tuple(sorted(requests, key=lambda r: (r.order, r.kind, r.axes)))
+    return tuple(sorted(requests, key=lambda r: (r.order, r.kind, r.axes, r.terms)))

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal, final
 
 import equinox as eqx
@@ -13,7 +13,7 @@ from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._interfaces.domain_data import PointData
 from jno_core._interfaces.mesh import MeshLocation
 
-RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian"]
+RequestKind = Literal["value", "partial", "gradient", "laplacian", "hessian", "sum"]
 
 
 @final
@@ -28,17 +28,30 @@ class DerivativeRequest:
     | `gradient` | the coordinates, each once | `(n, k)` when `c = 1`, else `(n, c, k)` |
     | `laplacian` | the coordinates summed over | `(n, c)` |
     | `hessian` | rows and columns | `(n, k, k)` when `c = 1`, else `(n, c, k, k)` |
+    | `sum` | the coordinates of all terms, each once | `(n, c)`: the sum of the partial derivatives in `terms` |
 
-    A target of shape `(n,)` is a scalar field too: its value, partials and Laplacian are `(n,)`.
+    A target of shape `(n,)` is a scalar field too: its value, partials, sums and Laplacian are `(n,)`.
+
+    `terms`: of a `sum`, the axes of each partial derivative as for `partial`, all of one order; one that occurs twice counts
+    twice. The Laplacian of the Laplacian is such a sum. Only a scheme whose `merges` agrees is asked for one.
     """
 
     kind: RequestKind
     axes: tuple[int, ...] = ()
+    terms: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def sum_of(cls, terms: Iterable[tuple[int, ...]]) -> "DerivativeRequest":
+        """The sum of these partial derivatives, whatever the order of the terms and of the axes in each."""
+        ordered = tuple(sorted(tuple(sorted(axes)) for axes in terms))
+        return cls("sum", tuple(sorted({axis for axes in ordered for axis in axes})), ordered)
 
     @property
     def order(self) -> int:
         """How often the target is differentiated."""
-        return {"value": 0, "partial": len(self.axes), "gradient": 1, "laplacian": 2, "hessian": 2}[self.kind]
+        if self.kind in ("partial", "sum"):
+            return len(self.axes if self.kind == "partial" else self.terms[0])
+        return {"value": 0, "gradient": 1, "laplacian": 2, "hessian": 2}[self.kind]
 
 
 @final
@@ -150,6 +163,9 @@ class AbstractScheme(eqx.Module):
     @abc.abstractmethod
     def merges(self, request: DerivativeRequest) -> bool:
         """Whether a chain such as `u.d(x).d(y)` may be handed over as this one partial request of the summed order.
+
+        Asked with a request of kind `sum`: whether a chain such as `u.laplacian(x, y).d(x)` may be handed over as that sum,
+        instead of one request for each of its terms.
 
         `False` when derivatives of this scheme do not compose exactly, or when it does not serve the request.
         """

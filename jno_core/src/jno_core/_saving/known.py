@@ -48,9 +48,8 @@ class Known:
     ) -> None:
         if isinstance(classes, type) or not all(isinstance(c, type) and issubclass(c, eqx.Module) for c in classes):
             raise JnoTypeError(f"classes= takes classes derived from equinox.Module in a list, got {classes!r}.")
-        self._functions: dict[str, Any] = {}
-        named = functions.items() if isinstance(functions, Mapping) else [(qualified(f), f) for f in _listed(functions)]
-        self._functions.update(named)
+        passed: Any = functions if isinstance(functions, Mapping) else {qualified(f): f for f in _listed(functions)}
+        self._functions: dict[str, Any] = dict(passed)
         for name, fn in self._functions.items():
             if not callable(fn):
                 raise JnoTypeError(f"functions= takes functions in a list, or by name; got {name!r}: {fn!r}.")

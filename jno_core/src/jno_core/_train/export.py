@@ -103,7 +103,7 @@ class Function:
                     yield _slot(f"{prefix}{node.tag}", (n, *value.shape[1:]), value, f"tensor {node.tag}", c.name)
         for node in self._program.tensors:
             if node.collocation is None and tensors[node.tag].layout != "shared":
-                value = self._single.tensors[node.tag]
+                value = jnp.asarray(self._single.tensors[node.tag])
                 yield _slot(node.tag, value.shape, value, "tensor", node.tag)
         if self._time_is_apart():
             yield _slot("t", (), next(iter(self._single.columns.values()))[-1][0, 0], "time", "")

@@ -95,6 +95,8 @@ def exact(
                 return np.stack([wave.derivative(points, (i,)) for i in axes], axis=-1)
             case "laplacian":
                 return np.sum([wave.derivative(points, (i, i)) for i in axes], axis=0)
+            case "sum":
+                return np.sum([wave.derivative(points, term) for term in request.terms], axis=0)
             case "hessian":
                 rows = [np.stack([wave.derivative(points, (i, j)) for j in axes], axis=-1) for i in axes]
                 return np.stack(rows, axis=-2)
