@@ -112,7 +112,9 @@ def controls():
     mask = eqx.tree_at(lambda m: m.layers[0].weight, mask, True)
     u.mask(mask).freeze()
     v.constrain(jax.nn.softplus).scale(jno.lrs(0.5))
-    w.scale(jno.lrs.cosine(100, 0.1)).dtype(jnp.bfloat16).mask(jax.tree.map(lambda _: True, w.module)).constrain(jnp.abs)
+    w.scale(jno.lrs.cosine(100, 0.1)).dtype(jnp.bfloat16).mask(jax.tree.map(lambda _: True, w.module)).constrain(
+        jnp.abs
+    )
     field = u(x)
     return [
         (field - v(x)).mse,
@@ -374,6 +376,20 @@ class TestFunctions:
         crux.solve(2)
         save(crux, tmp_path / "p.jno")
         loaded = load(tmp_path / "p.jno", functions=given)
+        trained(loaded.problem.models["u"])
+        assert np.array_equal(loaded.solve(2).total_loss_history, crux.solve(2).total_loss_history)
+
+    def test_functions_of_one_name_are_told_apart_by_number(self, tmp_path):
+        _, x = line()
+        net = mlp(inputs=1, name="u")
+        first, second = (lambda a: a * 2), (lambda a: a * 3)
+        crux = jno.core([(jno.fn(first, [net(x)]) + jno.fn(second, [net(x)])).mse])
+        trained(net)
+        save(crux, tmp_path / "p.jno")
+        with pytest.raises(JnoValueError, match="two functions"):
+            load(tmp_path / "p.jno", functions=[first, second])
+        name = f"{first.__module__}:{first.__qualname__}"
+        loaded = load(tmp_path / "p.jno", functions={name: first, f"{name}#2": second})
         trained(loaded.problem.models["u"])
         assert np.array_equal(loaded.solve(2).total_loss_history, crux.solve(2).total_loss_history)
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from jno_core import Mesh
 from jno_core.errors import JnoValueError
+from jno_plugin_geometry._closed_surface import ClosedSurface
 
 # Cells whose measure is less than this share of the largest one are flat but for rounding.
 _FLAT = 1e-12
@@ -25,6 +26,14 @@ class MeshContent:
     facets: Mapping[str, Int[np.ndarray, "f k"]]
     regions: Mapping[str, Int[np.ndarray, " r"]]
     point_data: Mapping[str, np.ndarray]
+
+    def surface(self) -> ClosedSurface | None:
+        """The closed surface that triangles in space make, or `None` for other cells and a plane mesh."""
+        if self.points.ndim != 2 or self.points.shape[1] != 3 or self.cells.ndim != 2 or self.cells.shape[1] != 3:
+            return None
+        _check_nodes("A cell", self.cells, self.points)
+        plane = len(self.cells) == 0 or np.ptp(self.points[np.unique(self.cells), 2]) == 0
+        return None if plane else ClosedSurface.checked(self.points, self.cells)
 
     def mesh(self) -> tuple[Mesh, dict[str, np.ndarray]]:
         """The mesh with the tag `boundary`, and the data of its nodes. Nodes keep their order; unused ones are left out.

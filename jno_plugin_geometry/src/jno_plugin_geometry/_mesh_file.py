@@ -1,4 +1,4 @@
-"""Meshes that other programs made, as geometries."""
+"""Meshes and closed surfaces that other programs made, as geometries."""
 
 import dataclasses
 import functools
@@ -14,17 +14,20 @@ from jaxtyping import Bool, Float
 from jno_core import AbstractGeometry, AbstractMeshFile, Mesh, PointDraw, RegionKind
 from jno_core.errors import JnoFileNotFoundError, JnoImportError, JnoKeyError, JnoTypeError, JnoValueError
 from jno_plugin_geometry import _mesh_formats
-from jno_plugin_geometry._arguments import checked_count
+from jno_plugin_geometry._arguments import checked_count, checked_positive
 from jno_plugin_geometry._cell_search import CellSearch
+from jno_plugin_geometry._closed_surface import ClosedSurface
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MeshFile(AbstractGeometry, AbstractMeshFile):
-    """The region that the mesh in a file fills; `jno.domain("part.msh")` is `jno.domain.file("part.msh")`.
+    """The region that the mesh in a file fills, or that the surface in a `.stl` file encloses; `jno.domain("part.msh")` is `jno.domain.file("part.msh")`.
 
-    - `path`: `.msh` of gmsh (2.2 and 4.1), `.vtu`, `.vtk`, `.npz`, plane `.stl`, or what else meshio reads of `.inp`,
-      `.mesh`, `.su2` and `.xdmf`.
+    - `path`: `.msh` of gmsh (2.2 and 4.1), `.vtu`, `.vtk`, `.npz`, `.stl`, or what else meshio reads of `.inp`, `.mesh`,
+      `.su2` and `.xdmf`.
+    - `mesh_size`: for a closed surface in a `.stl` file, whose inside netgen meshes, the length of the edges; by default a
+      tenth of the longest side of its bounding box. Its tags are `interior` and `boundary`.
 
     Physical groups of the dimension of the cells are regions, those one lower parts of the boundary or interfaces; without
     a name they are `region_1`, ... and `group_1`, .... There are always `interior` and `boundary`. A mesh in a plane of
@@ -36,8 +39,9 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
     """
 
     path: str | os.PathLike[str]
+    mesh_size: float | None = None
     _point_data: Mapping[str, np.ndarray] = dataclasses.field(init=False)
-    _mesh: Mesh = dataclasses.field(init=False)
+    _given: Mesh | ClosedSurface = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
@@ -49,8 +53,12 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
             raise JnoValueError(
                 f"{str(path)!r} is no mesh file by its name; jno reads {', '.join(_mesh_formats.READABLE)}."
             )
+        if self.mesh_size is not None:
+            object.__setattr__(self, "mesh_size", checked_positive("mesh_size", self.mesh_size))
         try:
-            mesh, point_data = _mesh_formats.read(path).mesh()
+            content = _mesh_formats.read(path)
+            surface = content.surface() if path.suffix.lower() == ".stl" else None
+            given, point_data = (surface, {}) if surface is not None else content.mesh()
         except ImportError as error:
             raise JnoImportError(f"Reading {str(self.path)!r} needs another package: {error}.") from error
         except JnoValueError as error:
@@ -66,7 +74,9 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
             raise JnoValueError(
                 f"{str(self.path)!r} is no readable {path.suffix} file, or ends too early ({said})."
             ) from None
-        object.__setattr__(self, "_mesh", mesh)
+        if self.mesh_size is not None and surface is None:
+            raise JnoValueError(f"{str(self.path)!r} holds a mesh; mesh_size is for closed surfaces in .stl files.")
+        object.__setattr__(self, "_given", given)
         object.__setattr__(self, "_point_data", types.MappingProxyType(point_data))
 
     @staticmethod
@@ -79,13 +89,15 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
 
     @property
     def dimension(self) -> int:
-        return self._mesh.dimension
+        return self._given.dimension if isinstance(self._given, Mesh) else 3
 
     def tags(self) -> dict[str, RegionKind]:
+        if isinstance(self._given, ClosedSurface):
+            return {"interior": "interior", "boundary": "boundary"}
         tags: dict[str, RegionKind] = {"interior": "interior"}
-        for tag in self._mesh.facets:
+        for tag in self._given.facets:
             tags[tag] = "boundary"
-        for tag in self._mesh.regions:
+        for tag in self._given.regions:
             tags[tag] = "interior"
         return tags
 
@@ -114,7 +126,13 @@ class MeshFile(AbstractGeometry, AbstractMeshFile):
         return float(np.sum(self._measures(tag)))
 
     def __repr__(self) -> str:
+        if isinstance(self._given, ClosedSurface):
+            return f"MeshFile({str(self.path)!r}, a surface of {len(self._given.triangles)} triangles)"
         return f"MeshFile({str(self.path)!r}, {len(self._mesh.points)} nodes, {len(self._mesh.cells)} cells)"
+
+    @functools.cached_property
+    def _mesh(self) -> Mesh:
+        return self._given if isinstance(self._given, Mesh) else self._given.mesh(self.mesh_size)
 
     @functools.cached_property
     def _search(self) -> CellSearch:

@@ -19,7 +19,7 @@ from jno_core._registry import registry
 from jno_core._registry.record import PluginRecord
 from jno_core._saving.errors import NotRebuiltError
 from jno_core._saving.trusted import trusted_function
-from jno_core.errors import JnoTypeError, PluginError
+from jno_core.errors import JnoTypeError, JnoValueError, PluginError
 
 # What `jno` itself puts into graphs.
 _DATA_CLASSES = frozenset(
@@ -48,8 +48,7 @@ class Known:
     ) -> None:
         if isinstance(classes, type) or not all(isinstance(c, type) and issubclass(c, eqx.Module) for c in classes):
             raise JnoTypeError(f"classes= takes classes derived from equinox.Module in a list, got {classes!r}.")
-        passed: Any = functions if isinstance(functions, Mapping) else {qualified(f): f for f in _listed(functions)}
-        self._functions: dict[str, Any] = dict(passed)
+        self._functions: dict[str, Any] = dict(functions) if isinstance(functions, Mapping) else _named(functions)  # pyright: ignore[reportAttributeAccessIssue]
         for name, fn in self._functions.items():
             if not callable(fn):
                 raise JnoTypeError(f"functions= takes functions in a list, or by name; got {name!r}: {fn!r}.")
@@ -111,10 +110,17 @@ def plugin_record(cls: type) -> PluginRecord | None:
     return None
 
 
-def _listed(functions: Any) -> Iterable[Any]:
+def _named(functions: Any) -> dict[str, Any]:
     if callable(functions):
         raise JnoTypeError(f"functions= takes functions in a list, as in functions=(f,); got {functions!r} alone.")
-    return functions
+    found: dict[str, Any] = {}
+    for fn in functions:
+        if found.setdefault(qualified(fn), fn) is not fn:
+            raise JnoValueError(
+                f"functions= has two functions {qualified(fn)!r}. Pass them by the names that they have in the file: "
+                "functions={name: f}; the message of jno.load without them gives the names."
+            )
+    return found
 
 
 def _passed(things: Mapping[str, Any], name: str) -> Any:

@@ -1,5 +1,6 @@
 """`jno.core`: a problem that can be trained and evaluated."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +14,19 @@ from jno_core._domain import Domain
 from jno_core._graph import Placeholder, Tracker, as_node, printing
 from jno_core._graph.keys import checked_key
 from jno_core._registry import registry
-from jno_core._train import arguments
+from jno_core._train import arguments, problem_file
 from jno_core._train.checkpointing import open_checkpoint
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.evaluation import Evaluator
 from jno_core._train.explanation import Explanation
+from jno_core._train.export import export
+from jno_core._train.exported import Parity
+from jno_core._train.nodal import nodal_fields
 from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem, data_of
 from jno_core._train.statistics import Statistics
 from jno_core._train.trainer import Trainer
+from jno_core.errors import JnoValueError
 
 
 @final
@@ -191,6 +196,45 @@ class Core:
         compiled = self._trainer.prepared(options)
         cost = compiled.cost(self._trainer.initial_state(compiled))
         return Explanation(self._groups(self.problem.program), compiled.divided, cost)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the problem with networks, training state and history to one file; see `jno.save`."""
+        if self._trainer.pending is not None:
+            raise JnoValueError(
+                "The problem has not gone on from its checkpoint yet, and would be saved without it; solve(...) first."
+            )
+        problem_file.save_problem(path, self._constraints, self.problem, self._trainer.state, self.statistics.logs)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], mesh: tuple[int, ...] | None = (1, 1), **known: Any) -> Self:
+        """Read what `save` wrote. `known` are the keywords of `jno.load`: classes, functions and modules to use.
+
+        It evaluates at once, also on other domains; for training, the networks need their optimizers again, whose states carry
+        on where they fit.
+        """
+        stored = problem_file.load_problem(path, **known)
+        core = cls(stored.expressions, mesh, domain=stored.problem.domain)
+        core._trainer.state, core._trainer.statistics = stored.state, Statistics(stored.logs)
+        return core
+
+    def export(self, operation: Any, path: str | os.PathLike[str]) -> Parity:
+        """Write an expression at the current weights as a function that needs none of the code that defined it.
+
+        As StableHLO, of any number of points, which `jno.load` makes callable; as an ONNX model to a path that ends in `.onnx`,
+        where ONNX has the operations (needs the extra `jno-core[onnx]`). Returns how far the function is from `eval`.
+
+        Raises `JnoValueError` naming what cannot be exported.
+        """
+        [node] = _nodes(operation)
+        return export(path, node, self.domain, self._trainer.weights, lambda: self.eval(node))
+
+    def export_vtu(self, operation: Any, path: str | os.PathLike[str], domain: Domain | None = None) -> None:
+        """Write an expression, or several by name, at all nodes of the domain's mesh to a mesh file such as `.vtu`.
+
+        Raises `JnoValueError` without a mesh, and for an expression that is no field.
+        """
+        where = self.domain if domain is None else domain
+        where.export(path, fields=nodal_fields(operation, where, lambda nodes, on: self.eval(nodes, domain=on)))
 
     def print_shapes(self, min_consecutive: int | None = 1) -> Self:
         """Print every constraint and tracker as a tree with the shape of each node, for one instance at one time."""
