@@ -27,7 +27,7 @@ from jno_core.errors import JnoImportError
 TARGET = 0.02
 """The share of the time that a callback may take."""
 
-LEAST_STEPS = 4000
+LEAST_STEPS = 10_000
 
 
 class Figure(NamedTuple):

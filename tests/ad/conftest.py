@@ -212,7 +212,6 @@ def agrees():
             close(stacked_jet(fn, jnp.asarray(points)), expected, double)
         with jax.enable_x64(False):
             close(listed_jet(fn, jnp.asarray(points, jnp.float32), streams), expected, single)
-            close(listed_jet(fn, jnp.asarray(points, jnp.float32), contracted), expected, single)
             close(stacked_jet(fn, jnp.asarray(points, jnp.float32)), expected, single)
 
     return check

@@ -14,21 +14,28 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still, but for `ticks` seconds during each drawing."""
-    clock = types.SimpleNamespace(now=0.0, ticks=0.0, drawn=[])
+def stopped(monkeypatch):
+    """A clock that stands still."""
+    clock = types.SimpleNamespace(now=0.0)
     monkeypatch.setattr("jno_plugin_callbacks._plot_live.time", types.SimpleNamespace(monotonic=lambda: clock.now))
-
-    def show(self, png):
-        assert png.startswith(PNG)
-        clock.drawn.append(clock.now)
-        clock.now += clock.ticks
-
-    monkeypatch.setattr("jno_plugin_callbacks._screen.FileScreen.show", show)
     return clock
 
 
-def test_a_file_that_is_replaced(run_info, metrics_of, tmp_path):
+@pytest.fixture
+def clock(stopped, monkeypatch):
+    """A clock that stands still but for `ticks` seconds during each drawing."""
+    stopped.ticks, stopped.drawn = 0.0, []
+
+    def show(self, png):
+        assert png.startswith(PNG)
+        stopped.drawn.append(stopped.now)
+        stopped.now += stopped.ticks
+
+    monkeypatch.setattr("jno_plugin_callbacks._screen.FileScreen.show", show)
+    return stopped
+
+
+def test_a_file_that_is_replaced(stopped, run_info, metrics_of, tmp_path):
     plot = PlotLive(tmp_path / "new", seconds=0)
     plot.on_fit_start(run_info())
     plot.on_chunk_end(metrics_of(0, 10))
@@ -54,14 +61,14 @@ def test_drawings_keep_their_distance_and_the_last_one_is_made(clock, run_info, 
 
 
 def test_slow_drawings_are_made_less_often(clock, run_info, metrics_of, tmp_path):
-    """Three seconds for each are 1.5 % of 200."""
+    """Three seconds for each are 1 % of 300."""
     clock.ticks = 3.0
     plot = PlotLive(tmp_path, seconds=5)
     plot.on_fit_start(run_info())
     for second in range(1000):
         clock.now = max(clock.now, float(second))
         plot.on_chunk_end(metrics_of(second, 1))
-    assert clock.drawn == [5.0, 208.0, 411.0, 614.0, 817.0]
+    assert clock.drawn == [5.0, 308.0, 611.0, 914.0]
 
 
 def test_a_run_that_fails_is_drawn(run_info, metrics_of, tmp_path):
@@ -90,7 +97,7 @@ def test_losses_that_are_not_positive_are_drawn_linearly():
     assert axes.get_yscale() == "linear"
 
 
-def test_a_notebook(run_info, metrics_of, monkeypatch):
+def test_a_notebook(stopped, run_info, metrics_of, monkeypatch):
     shown = []
 
     class Handle:
@@ -123,7 +130,7 @@ def test_a_notebook(run_info, metrics_of, monkeypatch):
         plot.on_fit_start(run_info())
 
 
-def test_a_file_that_cannot_be_written(run_info, metrics_of, tmp_path):
+def test_a_file_that_cannot_be_written(stopped, run_info, metrics_of, tmp_path):
     (tmp_path / "taken").write_text("a file where a folder should be")
     plot = PlotLive(tmp_path / "taken", seconds=0)
     plot.on_fit_start(run_info())

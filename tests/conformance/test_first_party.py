@@ -8,7 +8,7 @@ import shapely
 
 from jno_core.testing import CallbackSuite, GeometrySuite, ScheduleSuite, SchemeSuite, plugin_checks
 from jno_plugin_fd import FiniteDifference
-from jno_plugin_geometry import Disk, LShape, MeshFile, Polygon, PolygonGeometry, Prism
+from jno_plugin_geometry import Disk, LShape, MeshFile, Polygon, PolygonGeometry, Prism, RectanglePml
 
 _SQUARE = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0))
 _FOLDER = tempfile.TemporaryDirectory()
@@ -59,6 +59,11 @@ class RegionsSuite(GeometrySuite):
     inner = ("boundary_a", "boundary_a_0", "boundary_b", "boundary_b_2", "interface_a_b", "interface_b_a")
 
 
+class LayersSuite(GeometrySuite):
+    plugin = RectanglePml
+    inner = ("interface_bottom", "interface_top")
+
+
 class PrismSuite(GeometrySuite):
     plugin = Prism
     arguments: ClassVar = {"base": Polygon(_SQUARE), "mesh_size": 0.4}
@@ -77,6 +82,7 @@ class FileSuite(GeometrySuite):
         "geometry:csg": RegionsSuite,
         "geometry:prism": PrismSuite,
         "geometry:file": FileSuite,
+        "geometry:rect_pml": LayersSuite,
     },
 )
 def test_geometry(check):

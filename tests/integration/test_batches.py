@@ -142,7 +142,9 @@ def test_sums_over_a_batch_stand_for_sums_over_all_points():
 
 def test_a_batch_larger_than_everything_is_everything():
     for instances in (1, 3):
-        assert_alike(Plane(instances=instances).trained(), Plane(instances=instances).trained(batchsize=10**6), rtol=1e-6)
+        assert_alike(
+            Plane(instances=instances).trained(), Plane(instances=instances).trained(batchsize=10**6), rtol=1e-6
+        )
 
 
 def test_batches_of_instances_average_to_the_whole():
@@ -227,7 +229,9 @@ class Two:
     def __init__(self, optimizer=None):
         x, _ = jno.domain.from_array({"interior": np.linspace(0, 1, 20)[:, None]}).variable("interior")
         made = [eqx.nn.MLP(1, 1, 4, 1, jnp.tanh, key=jax.random.key(i)) for i in range(2)]
-        self.u, self.v = (jno.nn.wrap(m, name=n).optimizer(optimizer or optax.adam(1e-2)) for m, n in zip(made, "uv"))
+        self.u, self.v = (
+            jno.nn.wrap(m, name=n).optimizer(optimizer or optax.adam(1e-2)) for m, n in zip(made, "uv", strict=True)
+        )
         u, v = self.u(x), self.v(x)
         self.losses = [(u - x).mse, (v - u.stop_gradient).mse, (u * v).mse]
 
@@ -272,11 +276,14 @@ def test_substeps_equal_alternating_runs(name):
                 total, grads = jax.value_and_grad(value)(arrays)
                 moved = dict(params)
                 for n in models:
+
+                    def one(w, n=n, arrays=arrays, value=value):
+                        return value({**arrays, n: w})
+
                     optimizer = optax.with_extra_args_support(OPTIMIZERS[name]())
                     state = states.get((number, n)) or optimizer.init(arrays[n])
-                    updates, states[number, n] = optimizer.update(
-                        grads[n], state, arrays[n], value=total, grad=grads[n], value_fn=lambda w, n=n: value({**arrays, n: w})
-                    )
+                    known = {"value": total, "grad": grads[n], "value_fn": one}
+                    updates, states[number, n] = optimizer.update(grads[n], state, arrays[n], **known)
                     moved[n] = eqx.apply_updates(params[n], updates)
                 params = moved
     for net, n in ((p.u, "u"), (p.v, "v")):
@@ -305,13 +312,22 @@ def test_histories_hold_every_loss_of_an_epoch():
 # All together.
 
 
-@pytest.mark.parametrize("options", [
-    {"batchsize": 8, "checkpoint_gradients": True},
-    {"batchsize": 8, "substeps": [[0], ([1], 2)]},
-    {"batchsize": 8, "accumulation_steps": 2, "offload_data": True, "substeps": [[0], [1]], "checkpoint_gradients": True},
-    {"batchsize": 8, "offload_data": True, "chunk": 3},
-    {"batchsize": 8, "chunk": None},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batchsize": 8, "checkpoint_gradients": True},
+        {"batchsize": 8, "substeps": [[0], ([1], 2)]},
+        {
+            "batchsize": 8,
+            "accumulation_steps": 2,
+            "offload_data": True,
+            "substeps": [[0], [1]],
+            "checkpoint_gradients": True,
+        },
+        {"batchsize": 8, "offload_data": True, "chunk": 3},
+        {"batchsize": 8, "chunk": None},
+    ],
+)
 @pytest.mark.parametrize("instances", [1, 16])
 def test_options_work_together(options, instances):
     history, found = Plane(instances=instances).trained(5, **options)

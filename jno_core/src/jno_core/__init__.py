@@ -6,6 +6,7 @@ Users import `jno`; authors of plugins import the contracts from here.
 from jno_core._interfaces import (
     CHECKPOINT_INDEX as CHECKPOINT_INDEX,
     AbstractBalancer as AbstractBalancer,
+    AbstractBoundaryMap as AbstractBoundaryMap,
     AbstractCheckpointer as AbstractCheckpointer,
     AbstractCombinable as AbstractCombinable,
     AbstractDistance as AbstractDistance,
@@ -14,6 +15,7 @@ from jno_core._interfaces import (
     AbstractExplaining as AbstractExplaining,
     AbstractGeometry as AbstractGeometry,
     AbstractMeshFile as AbstractMeshFile,
+    AbstractPeriodic as AbstractPeriodic,
     AbstractRemeshable as AbstractRemeshable,
     AbstractResampler as AbstractResampler,
     AbstractRunView as AbstractRunView,

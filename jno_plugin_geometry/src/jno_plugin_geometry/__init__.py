@@ -2,7 +2,10 @@
 
 from jno_plugin_geometry._box import Box as Box
 from jno_plugin_geometry._disk import Disk as Disk
-from jno_plugin_geometry._equidistant_rectangle import EquidistantRectangle as EquidistantRectangle
+from jno_plugin_geometry._equidistant_rectangle import (
+    EquidistantRectangle as EquidistantRectangle,
+    Poseidon as Poseidon,
+)
 from jno_plugin_geometry._l_shape import LShape as LShape
 from jno_plugin_geometry._line import Line as Line
 from jno_plugin_geometry._mesh_file import MeshFile as MeshFile
@@ -15,6 +18,8 @@ from jno_plugin_geometry._plane_shapes import (
 from jno_plugin_geometry._polygon import Polygon as Polygon
 from jno_plugin_geometry._polygon_geometry import PolygonGeometry as PolygonGeometry
 from jno_plugin_geometry._rectangle import Rectangle as Rectangle
+from jno_plugin_geometry._rectangle_pml import RectanglePml as RectanglePml
+from jno_plugin_geometry._rectangle_with_hole import RectangleWithHole as RectangleWithHole
 from jno_plugin_geometry._rectangle_with_holes import RectangleWithHoles as RectangleWithHoles
 from jno_plugin_geometry._regular_grid import RegularGrid as RegularGrid
 from jno_plugin_geometry._shape import AbstractShape as AbstractShape, Shape as Shape, union as union

@@ -40,6 +40,12 @@ def checked_pair(name: str, value: Any) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
+def checked_size(name: str, value: Any) -> tuple[float, float]:
+    """The width and height of a rectangle; one number for a square."""
+    width, height = checked_pair(name, (value, value) if np.ndim(value) == 0 else value)
+    return checked_positive(name, width), checked_positive(name, height)
+
+
 def checked_finite(name: str, value: Any) -> float:
     """A finite number."""
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A rectangle in a given number of cells."""
+"""Rectangles in a given number of cells."""
 
 import dataclasses
 from typing import final
@@ -44,3 +44,36 @@ class EquidistantRectangle(AbstractShape[Outline]):
     def _resized(self, mesh_size: float) -> "EquidistantRectangle":
         counts = [steps(upper - lower, mesh_size) for lower, upper in (self.x_range, self.y_range)]
         return EquidistantRectangle(self.x_range, self.y_range, *counts)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Poseidon(AbstractShape[Outline]):
+    """The unit square with `nx` times `ny` nodes, the grid that operator networks such as Poseidon work on.
+
+    As `EquidistantRectangle` with one cell fewer along each axis: y fastest, `values.reshape(nx, ny)` is the grid.
+
+    Tags: `interior`, `boundary`, `left`, `right`, `bottom`, `top`.
+    """
+
+    nx: int = 128
+    ny: int = 128
+    mesh_size: float = dataclasses.field(init=False, repr=False, compare=False)
+    _region: Outline = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nx", checked_count("nx", self.nx, 2))
+        object.__setattr__(self, "ny", checked_count("ny", self.ny, 2))
+        object.__setattr__(self, "_region", self._rectangle.region)
+        object.__setattr__(self, "mesh_size", self._rectangle.mesh_size)
+
+    def mesh(self) -> Mesh:
+        return self._rectangle.mesh()
+
+    def _resized(self, mesh_size: float) -> "Poseidon":
+        count = steps(1.0, mesh_size) + 1
+        return Poseidon(count, count)
+
+    @property
+    def _rectangle(self) -> EquidistantRectangle:
+        return EquidistantRectangle(nx=self.nx - 1, ny=self.ny - 1)

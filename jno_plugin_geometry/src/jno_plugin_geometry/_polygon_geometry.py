@@ -10,6 +10,7 @@ import shapely
 from jaxtyping import Bool, Float
 
 from jno_core import (
+    AbstractBoundaryMap,
     AbstractCombinable,
     AbstractEditable,
     AbstractEnclosure,
@@ -49,6 +50,7 @@ class EdgeSides:
 @dataclasses.dataclass(frozen=True, eq=False, init=False, repr=False)
 class PolygonGeometry(
     AbstractPolygonDistance,
+    AbstractBoundaryMap,
     AbstractCombinable,
     AbstractEditable,
     AbstractRemeshable,
@@ -133,6 +135,13 @@ class PolygonGeometry(
 
     def sample(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._points.of(tag, checked_count("n", n, 0), rng)
+
+    @property
+    def boundary_coordinates(self) -> int:
+        return 1
+
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n 1"]) -> PointDraw:
+        return self._points.at(tag, u[:, 0])
 
     def contains(self, points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         points = np.asarray(points, dtype=np.float64)

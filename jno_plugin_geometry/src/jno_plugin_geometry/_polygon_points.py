@@ -10,9 +10,10 @@ import shapely
 from jaxtyping import Bool, Float, Int
 
 from jno_core import PointDraw
-from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
 from jno_plugin_geometry._polygon_arrangement import TOLERANCE
 from jno_plugin_geometry._polygon_regions import PolygonRegions
+from jno_plugin_geometry._regions.arc_length import split
 
 Sampler: TypeAlias = Callable[[Any, int], Any]
 
@@ -35,6 +36,15 @@ class PolygonPoints:
             return self._on_boundary(tag, n, rng)
         sampler = self.samplers.get(tag.removeprefix("interior_"), self.samplers.get("interior"))
         return PointDraw(self._uniform(tag, n, rng) if sampler is None else self._drawn_by(sampler, tag, n))
+
+    def at(self, tag: str, share: Float[np.ndarray, " n"]) -> PointDraw:
+        """Points of a boundary tag where a share of its length is behind, with normals."""
+        if self.regions.kind(tag) != "boundary":
+            raise JnoKeyError(f"{tag!r} is an interior tag; boundary tags have a length.")
+        segments = self.regions.directed_segments(self.regions.resolved(tag))
+        along = segments[:, 1] - segments[:, 0]
+        chosen, fraction = split(np.linalg.norm(along, axis=1), share)
+        return PointDraw(segments[chosen, 0] + fraction[:, None] * along[chosen], _right(along[chosen]))
 
     def on(self, regions: PolygonRegions) -> Self:
         """The same samplers on other regions."""

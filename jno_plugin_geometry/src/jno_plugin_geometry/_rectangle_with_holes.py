@@ -8,13 +8,13 @@ import numpy as np
 
 from jno_core import Mesh
 from jno_core.errors import JnoTypeError, JnoValueError
-from jno_plugin_geometry._arguments import checked_pair, checked_positive
+from jno_plugin_geometry._arguments import checked_pair, checked_positive, checked_size
 from jno_plugin_geometry._planar_region import ring_edges
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._rings import Ring, RingLike, as_tuples, checked_hole
 from jno_plugin_geometry._shape import AbstractShape
 
-_SIDES = ("bottom", "right", "top", "left")
+SIDES = ("bottom", "right", "top", "left")
 _KEYS = {"origin", "size", "type"}
 
 HoleLike: TypeAlias = Mapping[str, Any] | RingLike
@@ -47,7 +47,7 @@ class RectangleWithHoles(AbstractShape[Outline]):
     _region: Outline = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        width, height = _checked_size("outer_size", self.outer_size)
+        width, height = checked_size("outer_size", self.outer_size)
         side = 0.4 * min(width, height)
         default = {"origin": ((width - side) / 2, (height - side) / 2), "size": side}
         holes = _checked_holes([default] if self.holes is None else self.holes)
@@ -57,13 +57,13 @@ class RectangleWithHoles(AbstractShape[Outline]):
         outer = _rectangle((0.0, 0.0), (width, height))
         rings = [_rectangle(h["origin"], h["size"]) if isinstance(h, Mapping) else np.array(h) for h in holes]
         outer_edges, *hole_edges = ring_edges([outer, *rings])
-        named = {side: [edge] for side, edge in zip(_SIDES, outer_edges, strict=True)}
+        named = {side: [edge] for side, edge in zip(SIDES, outer_edges, strict=True)}
         for hole, edges in zip(holes, hole_edges, strict=True):
             kind = hole["type"] if isinstance(hole, Mapping) else "hole"
             if kind != "hole":
                 named.setdefault(f"{kind}_boundary", []).extend(edges)
             if isinstance(hole, Mapping):
-                for side, edge in zip(_SIDES, edges, strict=True):
+                for side, edge in zip(SIDES, edges, strict=True):
                     named.setdefault(f"{kind}_{side}", []).append(edge)
         object.__setattr__(self, "_region", Outline.polygon(outer, rings, named))
 
@@ -94,14 +94,9 @@ def _checked_rectangle(name: str, hole: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(kind, str) or not kind.isidentifier():
         raise JnoValueError(f"{name}['type'] must be a name such as 'heater', got {kind!r}.")
     origin = checked_pair(f"{name}['origin']", hole["origin"])
-    return {"origin": origin, "size": _checked_size(f"{name}['size']", hole["size"]), "type": kind}
-
-
-def _checked_size(name: str, value: Any) -> tuple[float, float]:
-    width, height = checked_pair(name, (value, value) if np.ndim(value) == 0 else value)
-    return checked_positive(name, width), checked_positive(name, height)
+    return {"origin": origin, "size": checked_size(f"{name}['size']", hole["size"]), "type": kind}
 
 
 def _rectangle(origin: tuple[float, float], size: tuple[float, float]) -> Ring:
-    """The corners counter-clockwise from `origin`, so that the edges are in the order of `_SIDES`."""
+    """The corners counter-clockwise from `origin`, so that the edges are in the order of `SIDES`."""
     return np.array(origin) + np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * np.array(size)

@@ -4,8 +4,9 @@ import dataclasses
 from typing import Any, final
 
 import numpy as np
+from jaxtyping import Int
 
-from jno_core import Mesh
+from jno_core import AbstractPeriodic, Mesh
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_count, checked_positive, checked_vector
 from jno_plugin_geometry._grid import box_mesh
@@ -24,14 +25,14 @@ _SIDES = {
 
 @final
 @dataclasses.dataclass(frozen=True)
-class RegularGrid(AbstractShape[AbstractRegion]):
+class RegularGrid(AbstractShape[AbstractRegion], AbstractPeriodic):
     """`shape` nodes along one, two or three axes, `spacing` apart, from `origin` on: for differences on grids.
 
     - `shape`: the number of nodes along each axis; `(64, 64)` for a plane grid.
     - `spacing`: one number for all axes or one for each.
     - `origin`: the lowest node; zero by default.
     - `periodic`: whether the node after the last of an axis is the first, for all axes or each. The end of a periodic axis
-      is then no node; there is one more spacing from the last node to the first again, which the mesh does not cover.
+      is then no node: the region, and integrals, reach one spacing farther than the mesh, to where the first node comes again.
 
     Nodes lie with the last axis fastest, so that `values.reshape(shape)` is the grid; all of them are
     `domain.variable("interior")`. Differences on the grid need the same word:
@@ -71,17 +72,34 @@ class RegularGrid(AbstractShape[AbstractRegion]):
         object.__setattr__(self, "_region", _box(self._ranges, _SIDES[d]))
 
     def mesh(self) -> Mesh:
-        counts = [n - 1 for n in self.shape]
-        return box_mesh(self._ranges, _SIDES[len(self.shape)], counts, alternate=False)
+        steps = [n - 1 for n in self.shape]
+        ranges = tuple((low, low + n * h) for low, n, h in zip(self.origin, steps, self.spacing, strict=True))
+        return box_mesh(ranges, _SIDES[len(self.shape)], steps, alternate=False)
+
+    def covering(self) -> tuple[Mesh, Int[np.ndarray, " n"]] | None:
+        if not any(self.periodic):
+            return None
+        index = np.indices([n + 1 for n in self._steps])
+        image = np.ravel_multi_index([i % n for i, n in zip(index, self.shape, strict=True)], self.shape)
+        whole = box_mesh(self._ranges, _SIDES[len(self.shape)], self._steps, alternate=False)
+        return whole, np.asarray(image).ravel()
+
+    @property
+    def _steps(self) -> list[int]:
+        """The number of spacings from end to end of each axis."""
+        return [n if periodic else n - 1 for n, periodic in zip(self.shape, self.periodic, strict=True)]
 
     @property
     def _ranges(self) -> tuple[tuple[float, float], ...]:
-        return tuple((low, low + (n - 1) * h) for low, n, h in zip(self.origin, self.shape, self.spacing, strict=True))
+        return tuple((low, low + n * h) for low, n, h in zip(self.origin, self._steps, self.spacing, strict=True))
 
     def _resized(self, mesh_size: float) -> "RegularGrid":
-        counts = [max(round((upper - lower) / mesh_size), 1) + 1 for lower, upper in self._ranges]
-        spacing = [(upper - lower) / (n - 1) for (lower, upper), n in zip(self._ranges, counts, strict=True)]
-        return RegularGrid(tuple(counts), spacing, self.origin, self.periodic)
+        lengths = [upper - lower for lower, upper in self._ranges]
+        # A periodic axis with one node has no neighbours.
+        steps = [max(round(length / mesh_size), 1 + p) for length, p in zip(lengths, self.periodic, strict=True)]
+        shape = tuple(n + (not periodic) for n, periodic in zip(steps, self.periodic, strict=True))
+        spacing = [length / n for length, n in zip(lengths, steps, strict=True)]
+        return RegularGrid(shape, spacing, self.origin, self.periodic)
 
 
 def _box(ranges: tuple[tuple[float, float], ...], sides: dict[str, tuple[int, int]]) -> AbstractRegion:

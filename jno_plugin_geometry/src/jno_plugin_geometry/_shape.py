@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jno_core import (
+    AbstractBoundaryMap,
     AbstractCombinable,
     AbstractDistance,
     AbstractGeometry,
@@ -35,6 +36,7 @@ RegionT = TypeVar("RegionT", bound=AbstractRegion)
 class AbstractShape(
     AbstractMovable["Shape"],
     AbstractGeometry,
+    AbstractBoundaryMap,
     AbstractCombinable,
     AbstractDistance,
     AbstractRemeshable,
@@ -77,6 +79,13 @@ class AbstractShape(
         if self._kind(tag) == "interior":
             return PointDraw(self._region.sample_interior(n, rng))
         return self._region.sample_boundary(tag, n, rng)
+
+    @property
+    def boundary_coordinates(self) -> int:
+        return self._region.boundary_coordinates
+
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n k"]) -> PointDraw:
+        return self._region.boundary_at(self._boundary(tag), u)
 
     def contains(self, points: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
         return self._region.contains(self._checked(points))

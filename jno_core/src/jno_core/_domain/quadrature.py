@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jno_core._domain.regions import Regions
-from jno_core._interfaces import Mesh
+from jno_core._interfaces import AbstractPeriodic, Mesh
 from jno_core.errors import JnoValueError
 
 HIGHEST = 40
@@ -30,7 +30,7 @@ def quadrature(regions: Regions, tag: str, order: int | None) -> Quadrature:
     """The vertex rule (`order=None`), or a rule that is exact for polynomials of degree `order`, on a tag.
 
     The kind of the tag decides: cells of an interior tag, facets of a boundary tag with their own exact normals. An end point
-    of a line has the measure 1.
+    of a line has the measure 1. Along a periodic axis the weights include the cell from the last node to the first.
 
     Raises `JnoValueError` without a mesh, and for an order that is not an integer from 0 to 40.
     """
@@ -42,6 +42,22 @@ def quadrature(regions: Regions, tag: str, order: int | None) -> Quadrature:
         )
     if order is not None and (isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= HIGHEST):
         raise JnoValueError(f"order must be None (the vertex rule) or an integer from 0 to {HIGHEST}, got {order!r}.")
+    covering = regions.geometry.covering() if isinstance(regions.geometry, AbstractPeriodic) else None
+    if covering is None or (tag != "interior" and tag not in covering[0].facets):
+        return _on_mesh(mesh, tag, order)
+    whole, image = covering
+    found = _on_mesh(whole, tag, order)
+    if found.nodes is None:
+        return found
+    nodes = image[found.nodes]
+    if found.normals is None:
+        # Of nodes that are images of the same one the weights are added.
+        weights = np.bincount(nodes, found.weights, minlength=len(mesh.points))
+        return Quadrature(mesh.points, weights, None, np.arange(len(mesh.points)))
+    return Quadrature(mesh.points[nodes], found.weights, found.normals, nodes)
+
+
+def _on_mesh(mesh: Mesh, tag: str, order: int | None) -> Quadrature:
     if tag in mesh.facets:
         return _on_facets(mesh, tag, order)
     if order is None:

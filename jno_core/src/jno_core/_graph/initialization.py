@@ -40,7 +40,9 @@ def initialized(module: PyTree, weights: Any, key: Any) -> PyTree:
 
 def _from_file(module: PyTree, path: str) -> PyTree:
     if not os.path.exists(path):
-        raise JnoFileNotFoundError(f"There is no weight file {path!r}. Give the path of a file of jno.save or of an .eqx file.")
+        raise JnoFileNotFoundError(
+            f"There is no weight file {path!r}. Give the path of a file of jno.save or of an .eqx file."
+        )
     if not path.endswith(".eqx"):
         return from_weight_file(module, path)
     try:

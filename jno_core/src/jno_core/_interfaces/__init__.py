@@ -1,11 +1,13 @@
 """Contracts that plugins fulfil. The public names are re-exported by `jno_core`."""
 
 from jno_core._interfaces.capabilities import (
+    AbstractBoundaryMap as AbstractBoundaryMap,
     AbstractCombinable as AbstractCombinable,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
     AbstractEnclosure as AbstractEnclosure,
     AbstractMeshFile as AbstractMeshFile,
+    AbstractPeriodic as AbstractPeriodic,
     AbstractRemeshable as AbstractRemeshable,
     SetOperation as SetOperation,
 )

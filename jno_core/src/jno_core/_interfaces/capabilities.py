@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from jno_core._interfaces.geometry import PointDraw
 from jno_core._interfaces.mesh import Mesh
 
 SetOperation: TypeAlias = Literal["union", "intersection", "difference", "symmetric_difference"]
@@ -62,6 +63,34 @@ class AbstractRemeshable(abc.ABC):
     @abc.abstractmethod
     def remeshed(self, mesh_size: float, **options: Any) -> Self:
         """The same geometry with edges of about `mesh_size` in its mesh. Options are the geometry's own."""
+
+
+class AbstractBoundaryMap(abc.ABC):
+    """Geometries whose boundary is the image of a cube, so that sequences that fill the cube fill it too."""
+
+    @property
+    @abc.abstractmethod
+    def boundary_coordinates(self) -> int:
+        """The dimension of the cube."""
+
+    @abc.abstractmethod
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n k"]) -> PointDraw:
+        """The images of points of the unit cube on a part of the boundary, with the outward unit normals there.
+
+        Points that have no image are left out; the others keep their order. Uniform points of the cube give uniform points
+        of the part. Raises `JnoKeyError` for a tag that is no part of the boundary.
+        """
+
+
+class AbstractPeriodic(abc.ABC):
+    """Geometries that repeat themselves, so that their mesh may end where the first nodes would come again."""
+
+    @abc.abstractmethod
+    def covering(self) -> tuple[Mesh, Int[np.ndarray, " n"]] | None:
+        """A mesh of one whole period, and for each of its nodes the node of `mesh()` that it is an image of.
+
+        Both meshes have the same tags. `None` where `mesh()` has the whole period.
+        """
 
 
 class AbstractDistance(abc.ABC):

@@ -66,7 +66,13 @@ def _kinds() -> Mapping[str, Kind]:
         Kind("geometry", "jno.geometries", "geometry", AbstractGeometry, "jno.plugins.get('geometry', '{}')"),
         Kind("balancer", "jno.balancers", "loss balancer", AbstractBalancer, "jno.plugins.get('balancer', '{}')"),
         Kind("adapter", "jno.adapters", "adapter", "callable", "jno.plugins.get('adapter', '{}')"),
-        Kind("resampler", "jno.resamplers", "resampling strategy", AbstractResampler, "jno.plugins.get('resampler', '{}')"),
+        Kind(
+            "resampler",
+            "jno.resamplers",
+            "resampling strategy",
+            AbstractResampler,
+            "jno.plugins.get('resampler', '{}')",
+        ),
         Kind("callback", "jno.callbacks", "callback", "class", "callbacks=['{}']"),
         Kind(
             "schedule",

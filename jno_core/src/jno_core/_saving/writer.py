@@ -87,7 +87,7 @@ class Writer:
                 continue
             missing = [child for child in node.children() if child not in self._node_numbers]
             if missing:
-                stack.extend(missing)
+                stack.extend(reversed(missing))
                 continue
             stack.pop()
             description = self._describe_node(self, node)

@@ -59,7 +59,11 @@ def setup(
 
 def run_directory() -> Path | None:
     """The run folder of the last `setup`, where the log goes; `None` without one."""
-    folders = [Path(h.baseFilename).parent for h in _logger.handlers if isinstance(h, logging.FileHandler) and h.name == _HANDLER]
+    folders = [
+        Path(h.baseFilename).parent
+        for h in _logger.handlers
+        if isinstance(h, logging.FileHandler) and h.name == _HANDLER
+    ]
     return folders[0] if folders else None
 
 

@@ -72,8 +72,12 @@ def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
                 )
             groups.append(_group(name, name, free, whole[0][1], _scale_of(model, None)))
     if not groups:
-        frozen = f"everything is frozen in {', '.join(map(repr, models))}" if models else "the losses contain no network"
-        raise JnoValueError(f"There is nothing to train: {frozen}. Train a network with net.unfreeze() in a loss, or use eval.")
+        frozen = (
+            f"everything is frozen in {', '.join(map(repr, models))}" if models else "the losses contain no network"
+        )
+        raise JnoValueError(
+            f"There is nothing to train: {frozen}. Train a network with net.unfreeze() in a loss, or use eval."
+        )
     return tuple(groups)
 
 

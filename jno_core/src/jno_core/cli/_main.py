@@ -36,8 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=run_demo)
 
     run = commands.add_parser("run", help="run a Python script")
-    run.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 of several is reached; or JNO_COORDINATOR")
-    run.add_argument("--num-processes", metavar="N", type=int, help="how many processes there are; or JNO_NUM_PROCESSES")
+    run.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="where process 0 of several is reached; or JNO_COORDINATOR"
+    )
+    run.add_argument(
+        "--num-processes", metavar="N", type=int, help="how many processes there are; or JNO_NUM_PROCESSES"
+    )
     run.add_argument("--process-id", metavar="I", type=int, help="which of them this is; or JNO_PROCESS_ID")
     run.add_argument("file", metavar="FILE")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments of the script")

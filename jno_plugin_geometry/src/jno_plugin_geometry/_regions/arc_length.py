@@ -29,6 +29,16 @@ def lengths(curves: Curves) -> Float[np.ndarray, " p"]:
     return length
 
 
+def split(
+    measures: Float[np.ndarray, " p"], share: Float[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The piece in which a share of the total of all measures ends, and what share of its own measure is then behind."""
+    bounds = np.concatenate([[0.0], np.cumsum(measures)])
+    place = share * bounds[-1]
+    piece = np.clip(np.searchsorted(bounds, place, side="right") - 1, 0, len(measures) - 1)
+    return piece, np.clip((place - bounds[piece]) / measures[piece], 0.0, 1.0)
+
+
 def fractions_at(
     curves: Curves, index: Int[np.ndarray, " k"], share: Float[np.ndarray, " k"]
 ) -> Float[np.ndarray, " k"]:

@@ -54,7 +54,18 @@ class Intervals(AbstractRegion):
         return np.minimum(rng.uniform(lower[which], upper[which]), upper[which])[:, None]
 
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
-        which = rng.choice(self.parts[tag], size=n)
+        return self._drawn(rng.choice(self.parts[tag], size=n))
+
+    @property
+    def boundary_coordinates(self) -> int:
+        return 1
+
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n 1"]) -> PointDraw:
+        part = np.asarray(self.parts[tag])
+        which = part[np.minimum((u[:, 0] * len(part)).astype(int), len(part) - 1)]
+        return self._drawn(which)
+
+    def _drawn(self, which: Int[np.ndarray, " n"]) -> PointDraw:
         return PointDraw(self.ends[which][:, None], 2.0 * (which % 2)[:, None] - 1.0)
 
     def contains(self, points: Float[np.ndarray, "n 1"]) -> Bool[np.ndarray, " n"]:

@@ -65,6 +65,11 @@ class AbstractFace(abc.ABC):
     def moments(self) -> Moments:
         """Area and fluxes, to rounding on faces from segments and circular arcs."""
 
+    @property
+    @abc.abstractmethod
+    def densest(self) -> float:
+        """An upper bound of the area elements of `at`."""
+
     @abc.abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
         """`n` independent uniform points of the face and the outward unit normals there."""
@@ -72,11 +77,6 @@ class AbstractFace(abc.ABC):
 
 class AbstractSweptFace(AbstractFace):
     """A face that is swept by a piece of an outline, measured and sampled by its map of the unit square."""
-
-    @property
-    @abc.abstractmethod
-    def densest(self) -> float:
-        """An upper bound of the area elements of `at`."""
 
     @property
     def moments(self) -> Moments:
@@ -121,10 +121,13 @@ class Cap(AbstractFace):
         area = self.outline.interior_measure()
         return Moments(area, area * self.normal, area * float(self.origin @ self.normal))
 
+    @property
+    def densest(self) -> float:
+        return float(np.prod(np.ptp(self._bounds, axis=0)))
+
     def at(self, u, v):
         flat = self._bounds[0] + np.stack([u, v], axis=1) * np.ptp(self._bounds, axis=0)
-        box = float(np.prod(np.ptp(self._bounds, axis=0)))
-        elements = np.where(self.outline.signed_distance(flat) < 0, box, 0.0)
+        elements = np.where(self.outline.signed_distance(flat) < 0, self.densest, 0.0)
         return self._laid(flat), np.broadcast_to(self.normal, (len(flat), 3)), elements
 
     def sample(self, n, rng):
@@ -237,6 +240,10 @@ class Leaf:
         """`AbstractFace.sample` in space."""
         points, normals = self.body.faces[face].sample(n, rng)
         return self.placed(points), self.turned(normals)
+
+    def face_densest(self, face: int) -> float:
+        """`AbstractFace.densest` in space."""
+        return self.body.faces[face].densest * self.scale**2
 
     def face_moments(self, face: int) -> Moments:
         return self.body.faces[face].moments.moved(self.matrix, self.offset, self.scale)

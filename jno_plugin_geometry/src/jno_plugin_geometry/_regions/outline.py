@@ -124,6 +124,17 @@ class Outline(AbstractRegion):
         fraction = arc_length.fractions_at(self.curves, piece, rng.random(n))
         return PointDraw(self.curves.points(piece, fraction), self.curves.normals(piece, fraction))
 
+    @property
+    def boundary_coordinates(self) -> int:
+        return 1
+
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n 1"]) -> PointDraw:
+        """By arc length, one piece after the other."""
+        part = self.parts[tag]
+        which, share = arc_length.split(arc_length.lengths(self.curves.take(part)), u[:, 0])
+        fraction = arc_length.fractions_at(self.curves, part[which], share)
+        return PointDraw(self.curves.points(part[which], fraction), self.curves.normals(part[which], fraction))
+
     def contains(self, points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         within = np.zeros(len(points), bool)
         low, high = self.bounds()

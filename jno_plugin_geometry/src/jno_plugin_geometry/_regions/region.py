@@ -47,6 +47,15 @@ class AbstractRegion(abc.ABC):
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         """`n` independent uniform points of a part of the boundary with the outward unit normals there."""
 
+    @property
+    @abc.abstractmethod
+    def boundary_coordinates(self) -> int:
+        """How many coordinates `boundary_at` takes."""
+
+    @abc.abstractmethod
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n k"]) -> PointDraw:
+        """See `AbstractBoundaryMap.boundary_at`."""
+
     @abc.abstractmethod
     def contains(self, points: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
         """Whether each point lies in the region, to a tolerance of 1e-9 of the region's size."""

@@ -123,6 +123,13 @@ class Solid(AbstractRegion):
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._surface.sample(tag, n, rng)
 
+    @property
+    def boundary_coordinates(self) -> int:
+        return 3
+
+    def boundary_at(self, tag: str, u: Float[np.ndarray, "n 3"]) -> PointDraw:
+        return self._surface.at(tag, u)
+
     def contains(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         return self._surface.whole.contains(points)
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jno_core import PointDraw
+from jno_plugin_geometry._regions.arc_length import split
 from jno_plugin_geometry._regions.combination import STEP, Combination, fold
 from jno_plugin_geometry._regions.leaf import Moments
 from jno_plugin_geometry._regions.region import Operation
@@ -68,6 +69,25 @@ class Surface:
             found.append(rows[kept][:missing])
             missing -= len(found[-1])
         points, normals = np.moveaxis(np.concatenate(found), 1, 0)
+        return PointDraw(points, normals)
+
+    def at(self, tag: str, u: Float[np.ndarray, "n 3"]) -> PointDraw:
+        """The points of a part at those of the unit cube that have one; uniform ones at uniform ones.
+
+        The first coordinate chooses a face, and with the second a point there; the third leaves points out where they would
+        be too many.
+        """
+        faces, leaves = self.parts[tag], self.whole.leaves
+        densest = np.array([leaves[leaf].face_densest(face) for leaf, face in faces])
+        which, first = split(densest, u[:, 0])
+        rows, kept = np.empty((len(u), 2, 3)), np.zeros(len(u), dtype=bool)
+        for i, (leaf, face) in enumerate(faces):
+            here = np.flatnonzero(which == i)
+            points, normals, elements = leaves[leaf].face_at(face, first[here], u[here, 1])
+            sign = self._facing(leaf, points, normals)
+            rows[here] = np.stack([points, normals * sign[:, None]], axis=1)
+            kept[here] = (sign != 0) & (u[here, 2] * densest[i] < elements)
+        points, normals = np.moveaxis(rows[kept], 1, 0)
         return PointDraw(points, normals)
 
     def is_empty(self) -> bool:

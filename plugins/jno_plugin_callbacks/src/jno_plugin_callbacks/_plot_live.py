@@ -16,7 +16,7 @@ from jno_plugin_callbacks._needs import folder_of
 from jno_plugin_callbacks._screen import AbstractScreen, FileScreen, NotebookScreen, is_notebook
 
 # A drawing takes a quarter of a second or so: of the run's time, at most this part is spent on it.
-_SHARE = 0.015
+_SHARE = 0.01
 # A curve is thinned to about so many points: more cannot be told apart on a screen.
 _MOST_POINTS = 2000
 
@@ -28,7 +28,7 @@ class PlotLive:
     - `directory`: the folder of the file `losses.png`, which is made; given, it is written in a notebook too. By default
       the folder of the run (`jno.setup`).
     - `seconds`: least time between two drawings. Default 5. Where drawing is slow it is done less often, so that it takes
-      at most 1.5 % of the run's time.
+      about 1 % of the run's time at most.
 
     The last picture is drawn at the end. If the file cannot be written, one `JnoWarning` says so, and training goes on.
 
@@ -52,9 +52,12 @@ class PlotLive:
         self._terms = run.terms
         self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
         if run.writes:
-            new_figure("plot_live")
             self._screen = self._choose(run)
-        self._due = time.monotonic() + self.seconds
+            # The first drawing loads fonts and much else; the second one tells how often there is time for one.
+            self._draw_blank()
+            start = time.monotonic()
+            self._draw_blank()
+            self._schedule(start)
 
     @hookimpl
     def on_chunk_end(self, metrics: Metrics) -> None:
@@ -66,8 +69,7 @@ class PlotLive:
         start = time.monotonic()
         if start >= self._due:
             self._draw(self._screen)
-            end = time.monotonic()
-            self._due = end + max(self.seconds, (end - start) / _SHARE)
+            self._schedule(start)
 
     @hookimpl
     def on_fit_end(self) -> None:
@@ -79,6 +81,11 @@ class PlotLive:
         """Draws the last picture."""
         self._finish()
 
+    def _schedule(self, start: float) -> None:
+        """The next drawing is due when the one that began at `start` is a small part of the time in between."""
+        end = time.monotonic()
+        self._due = end + max(self.seconds, (end - start) / _SHARE)
+
     def _choose(self, run: RunInfo) -> AbstractScreen:
         if self.directory is None and is_notebook():
             return NotebookScreen()
@@ -89,6 +96,9 @@ class PlotLive:
         if screen is not None and self._chunks:
             self._draw(screen)
 
+    def _draw_blank(self) -> None:
+        png(_picture(np.zeros(0), np.zeros((0, 1 + len(self._terms))), self._terms))
+
     def _draw(self, screen: AbstractScreen) -> None:
         epochs, losses = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
         screen.show(png(_picture(epochs, losses, self._terms)))
@@ -98,7 +108,7 @@ def _picture(epochs: np.ndarray, losses: np.ndarray, terms: Sequence[str]) -> An
     """A figure of the total loss and each term's."""
     figure = new_figure("plot_live")
     axes = figure.subplots()
-    stride = -(-len(epochs) // _MOST_POINTS)
+    stride = max(1, -(-len(epochs) // _MOST_POINTS))
     # The newest epoch is always among those shown.
     shown = slice((len(epochs) - 1) % stride, None, stride)
     if len(terms) > 1:

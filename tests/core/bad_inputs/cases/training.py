@@ -205,7 +205,12 @@ BAD = {
         ["must divide epochs=10"],
     ),
     "batch size": (lambda p: p.crux().solve(1, batchsize=0), JnoValueError, ["batchsize=0"], ["value is 1"]),
-    "batch size float": (lambda p: p.crux().solve(1, batchsize=2.5), JnoTypeError, ["got 2.5"], ["takes an integer or None"]),
+    "batch size float": (
+        lambda p: p.crux().solve(1, batchsize=2.5),
+        JnoTypeError,
+        ["got 2.5"],
+        ["takes an integer or None"],
+    ),
     "batch of coupled points": (
         lambda p: jno.core([p.trained().u.integrate() ** 2]).solve(1, batchsize=2),
         JnoValueError,
