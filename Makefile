@@ -6,11 +6,12 @@ export PATH := $(PATH):$(CURDIR)/.uv/bin
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 TEST_ENV := XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" OMP_NUM_THREADS=1
 
-.PHONY: help demo test lint format lock lock-check changelog ready
+.PHONY: help demo test test-slow lint format lock lock-check changelog ready
 
 help:
 	@echo "make demo        solve a PDE, compare it with finite elements, write pictures to runs/demo"
 	@echo "make test        lint, types, health of the plugins, all tests"
+	@echo "make test-slow   the tests that take minutes: many kills, every variant, files of gigabytes"
 	@echo "make lint        formatting, lint, layers, types"
 	@echo "make format      format and mend what ruff can mend"
 	@echo "make lock        bring uv.lock up to the pyproject files"
@@ -23,6 +24,9 @@ demo: ready
 test: lint
 	$(BIN)/jno plugins check --load
 	$(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS)
+
+test-slow: ready
+	JNO_LARGE_FILES=1 $(TEST_ENV) $(BIN)/pytest -q -n $(WORKERS) -m slow --timeout 1800
 
 lint: ready
 	$(BIN)/ruff format --check --quiet .

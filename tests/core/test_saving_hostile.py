@@ -105,7 +105,7 @@ def test_descriptions_that_lie_are_refused_or_load(problem, tmp_path):
         else:
             message = ""
         assert message.count("\n") < 15
-    assert refused > 100
+    assert refused > 75
 
 
 class Evil:

@@ -93,7 +93,6 @@ else:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_example_plugin_is_there_when_installed_and_only_then(environment, wheel, build):
     (example,) = build(EXAMPLE).glob("*.whl")

@@ -42,14 +42,12 @@ assert jno.core([], domain=domain).eval(x * x).shape == (1, 5, 1)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_core_alone_evaluates_and_names_the_missing_plugin(environment, wheel):
     environment.pip("install", wheel("jno_core"))
     environment.run("python", "-W", "error", "-c", CORE_ALONE)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_core_and_automatic_differentiation_train_a_pinn_on_given_points(environment, wheel):
     environment.pip("install", wheel("jno_core"), wheel("jno_plugin_ad"))

@@ -14,18 +14,20 @@ _SCHEDULES = ("dlrs",)
 
 @final
 class PluginNamespace:
-    """The plugins of one kind by name. A missing name raises the registry's error."""
+    """The plugins of one kind by name, and what `also` adds. A missing name raises the registry's error."""
 
-    def __init__(self, kind: str, path: str) -> None:
-        self._kind, self._path = kind, path
+    def __init__(self, kind: str, path: str, **also: Any) -> None:
+        self._kind, self._path, self._also = kind, path, also
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in self._also:
+            return self._also[name]
         return registry.get(self._kind, name)
 
     def __dir__(self) -> list[str]:
-        return list(registry.names(self._kind))
+        return [*registry.names(self._kind), *self._also]
 
     def __repr__(self) -> str:
         return self._path

@@ -21,6 +21,7 @@ from jno_core._interfaces import (
     AbstractRunView as AbstractRunView,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,
+    Callback as Callback,
     Checkpoint as Checkpoint,
     DerivativeRequest as DerivativeRequest,
     DifferentiationModes as DifferentiationModes,

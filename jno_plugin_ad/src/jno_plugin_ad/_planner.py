@@ -40,7 +40,8 @@ def partials_of(requests: Iterable[DerivativeRequest]) -> Streams:
 def streams_of(requests: Iterable[DerivativeRequest]) -> Streams:
     """The streams whose values make each request, all of them as few as possible together.
 
-    A sum is one stream. A Laplacian is one stream, but for those axes whose second derivative is asked for by itself: it is taken from there.
+    A sum is one stream, and so is a Laplacian but for those axes whose second derivative is asked for by itself: it is taken
+    from there.
     """
     requests = tuple(requests)
     single = {index for request in requests if request.kind != "laplacian" for index in indices_of(request)}

@@ -89,7 +89,7 @@ def _set_sizes(gmsh, task: dict[str, np.ndarray]) -> None:
 
 
 def _set(gmsh, options: Mapping[str, float]) -> None:
-    for name, value in (_FIXED | options).items():
+    for name, value in {**_FIXED, **options}.items():
         gmsh.option.setNumber(name, value)
 
 

@@ -22,7 +22,9 @@ from jno_plugin_geometry._closed_surface import ClosedSurface
 @final
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MeshFile(AbstractGeometry, AbstractMeshFile):
-    """The region that the mesh in a file fills, or that the surface in a `.stl` file encloses; `jno.domain("part.msh")` is `jno.domain.file("part.msh")`.
+    """The region that the mesh in a file fills, or that the surface in a `.stl` file encloses.
+
+    `jno.domain("part.msh")` is `jno.domain.file("part.msh")`.
 
     - `path`: `.msh` of gmsh (2.2 and 4.1), `.vtu`, `.vtk`, `.npz`, `.stl`, or what else meshio reads of `.inp`, `.mesh`,
       `.su2` and `.xdmf`.

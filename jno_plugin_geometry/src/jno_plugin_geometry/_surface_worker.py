@@ -3,14 +3,18 @@
 Run as a script, so that it imports netgen and numpy and nothing else.
 """
 
+import importlib
 import io
 import os
 import pathlib
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
-from netgen.stl import STLGeometry
+
+# A compiled module, of whose contents nothing is declared.
+STLGeometry: Any = importlib.import_module("netgen.stl").STLGeometry
 
 # A binary .stl file: a header, the number of triangles, and for each its normal, its corners and two more bytes.
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("rest", "<u2")])

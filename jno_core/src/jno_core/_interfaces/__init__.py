@@ -28,6 +28,7 @@ from jno_core._interfaces.geometry import (
     RegionKind as RegionKind,
 )
 from jno_core._interfaces.mesh import Mesh as Mesh, MeshLocation as MeshLocation
+from jno_core._interfaces.plain_callback import Callback as Callback
 from jno_core._interfaces.resampler import AbstractResampler as AbstractResampler, ResampleView as ResampleView
 from jno_core._interfaces.run import (
     AbstractRunView as AbstractRunView,

@@ -63,6 +63,7 @@ class Loop:
         self._limit = min(limit, CAPACITY)
         self._mesh, self._profile, self._resampling = mesh, profile, resampling
         self._steps_per_chunk = 8
+        self._tracked = -1
 
     def fit(self, info: RunInfo, epochs: int, interrupts: Interrupts) -> None:
         """Run `epochs` epochs, fewer if something stops the run."""
@@ -78,8 +79,7 @@ class Loop:
             self.state, points = self._resampling.renewed(self.state)
             for name, new in points.items():
                 self._hooks.on_points_change(name, new, self.state)
-            for name, value in self._runner.track(self.state).items() if self._tracks_at(epoch) else ():
-                self._recorder.add_track(name, epoch, np.asarray(value))
+            self._track(epoch)
             epoch += self._chunk(info, epoch, steps)
         self.stopped = self.stopped or interrupts.reason
 
@@ -117,8 +117,13 @@ class Loop:
             # The count of epochs goes on, whichever state it was.
             self.state = dataclasses.replace(saved, epoch=self.state.epoch)
 
-    def _tracks_at(self, epoch: int) -> bool:
-        return any(epoch % i == 0 for name, i in self._intervals.items() if name not in self._runner.inner)
+    def _track(self, epoch: int) -> None:
+        """Record the trackers that are due; once, also where a rescued run comes to the same epoch again."""
+        due = any(epoch % i == 0 for name, i in self._intervals.items() if name not in self._runner.inner)
+        if due and epoch != self._tracked:
+            self._tracked = epoch
+            for name, value in self._runner.track(self.state).items():
+                self._recorder.add_track(name, epoch, np.asarray(value))
 
     def _next_stop(self, epoch: int) -> int:
         outer = [i for name, i in self._intervals.items() if name not in self._runner.inner]

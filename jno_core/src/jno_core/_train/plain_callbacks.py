@@ -1,6 +1,5 @@
 """Callbacks written as plain classes with `on_epoch_end(**kw)`, adapted to the hooks of a run."""
 
-import abc
 import inspect
 import logging
 from collections.abc import Callable, Mapping
@@ -19,31 +18,6 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 _BEFORE_UPDATE = "on_before_update"
 
 logger = logging.getLogger("jno")
-
-
-class Callback(abc.ABC):  # noqa: B024 - every method is optional
-    """A base for callbacks in their plain form, for those who like one; any class with the same methods serves as well.
-
-    Each method is optional and takes the arguments that it names, or all of them as `**kw`:
-
-    - `on_solve_begin(trainable, opt_states, rng, log, context)`: before the first step.
-    - `on_epoch_end(epoch, trainable, opt_states, rng, total_loss, individual_losses, log, context)`: after each epoch; a
-      true result ends the run.
-    - `on_training_end()`: after the last step, an early stop or an interrupt.
-
-    | argument | is |
-    |---|---|
-    | `epoch` | the epoch that has ended, counted from 0 over all runs |
-    | `trainable` | the trainable parameters after it, by the name of their group |
-    | `opt_states` | the optimizers' states, by the same names |
-    | `rng` | the run's PRNG key |
-    | `total_loss`, `individual_losses` | the epoch's total loss, a float, and each term's, `(n,)` |
-    | `log` | the logger `"jno"` |
-    | `context` | the `RunInfo` of the run |
-
-    The attribute `every` (default 1) is the number of epochs between two calls of `on_epoch_end`. With 1 each step is a
-    compiled chunk of its own, which makes short steps slower: set it higher where not every epoch counts.
-    """
 
 
 def plain_methods(callback: object) -> list[str]:

@@ -147,7 +147,5 @@ def _along(
     return differentiated(*(jet.value for jet in operands))
 
 
-def _differentiated(
-    fn: Callable[..., Sequence[Array]], tangents: tuple[Array, ...], *values: Array
-) -> Sequence[Array]:
+def _differentiated(fn: Callable[..., Sequence[Array]], tangents: tuple[Array, ...], *values: Array) -> Sequence[Array]:
     return jax.jvp(fn, values, tangents)[1]

@@ -12,7 +12,7 @@ from jno_plugin_geometry._regions.intervals import Intervals
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.region import AbstractRegion
 from jno_plugin_geometry._regions.solid import Solid
-from jno_plugin_geometry._smooth.joining import Face, joined, multiplied
+from jno_plugin_geometry._smooth.joining import Faces, joined, multiplied
 from jno_plugin_geometry._smooth.plane import Piece, faces_of_pieces
 from jno_plugin_geometry._smooth.space import faces_of_solid
 
@@ -60,7 +60,7 @@ def bubble_of_pieces(
 
 
 def _bubble(
-    faces: Callable[[Float[Array, "n d"]], list[Face]],
+    faces: Callable[[Float[Array, "n d"]], list[Faces]],
     inside: Float[np.ndarray, "p d"],
     around: Float[np.ndarray, "q d"],
     size: float,
@@ -72,13 +72,15 @@ def _bubble(
     # Other parts of the boundary may lie on the same surface.
     elsewhere = joined(at_boundary, size) > _ON_FACE * size
     plain = [
-        bool(jnp.all(face.f > 0) | jnp.all(face.f < 0))
-        and not bool(jnp.any(elsewhere & (jnp.abs(there.f) < _ON_FACE * size)))
-        for face, there in zip(known, at_boundary, strict=True)
+        np.asarray(
+            (jnp.all(some.f > 0, axis=1) | jnp.all(some.f < 0, axis=1))
+            & ~jnp.any(elsewhere & (jnp.abs(there.f) < _ON_FACE * size), axis=1)
+        )
+        for some, there in zip(known, at_boundary, strict=True)
     ]
-    if sum(plain) > _MOST_FACTORS:
+    if sum(np.sum(rows) for rows in plain) > _MOST_FACTORS:
         # A product of many factors is tiny nearly everywhere.
-        plain = [False] * len(known)
+        plain = [np.zeros_like(rows) for rows in plain]
     width = _WIDTH * float(jnp.max(joined(known, size)))
     largest = float(jnp.max(multiplied(known, plain, width, size)))
 
@@ -101,9 +103,10 @@ def distance_to_pieces(
     return distance
 
 
-def _faces(region: AbstractRegion, tag: str, points: Float[Array, "n d"]) -> list[Face]:
+def _faces(region: AbstractRegion, tag: str, points: Float[Array, "n d"]) -> list[Faces]:
     if isinstance(region, Intervals):
-        return [Face(points[:, 0] - end, ()) for end in region.ends[region.parts[tag]]]
+        ends = jnp.asarray(region.ends[region.parts[tag]], points.dtype)
+        return [Faces(points[None, :, 0] - ends[:, None], ())]
     if isinstance(region, Outline):
         pieces = [piece for ring in region.rings() for piece in ring]
         return faces_of_pieces([pieces[i] for i in region.parts[tag]], points)

@@ -16,13 +16,13 @@ from jno_plugin_geometry._regions.leaf import Leaf
 from jno_plugin_geometry._regions.outline import Outline
 from jno_plugin_geometry._regions.revolution import FULL_TURN, Revolution, on_axis
 from jno_plugin_geometry._regions.solid import Solid
-from jno_plugin_geometry._smooth.joining import Face, Values, both, either, joined, signed
+from jno_plugin_geometry._smooth.joining import Faces, Values, both, either, joined, signed
 from jno_plugin_geometry._smooth.plane import faces_of_pieces, inside
 
 Points: TypeAlias = Float[Array, "n 3"]
 
 
-def faces_of_solid(solid: Solid, tag: str, points: Points) -> list[Face]:
+def faces_of_solid(solid: Solid, tag: str, points: Points) -> list[Faces]:
     """What is left of the faces of a part, each trimmed by the solids that its leaf is combined with.
 
     A face that another solid touches in a part of it only would have to be cut there; the function is then zero on the
@@ -31,9 +31,9 @@ def faces_of_solid(solid: Solid, tag: str, points: Points) -> list[Face]:
     own = [_LeafFunctions(leaf, points) for leaf in solid.leaves]
     trims = _trims(solid.tree, own)
     return [
-        Face(face.f, (*face.trims, *trims[leaf]))
+        _trimmed(some, *trims[leaf])
         for leaf, numbers in _by_leaf(solid, tag).items()
-        for face in own[leaf].faces(numbers)
+        for some in own[leaf].faces(numbers)
     ]
 
 
@@ -78,7 +78,7 @@ class _LeafFunctions:
         inverse = leaf.matrix.T / leaf.scale**2
         self._x, self._y, self._z = (row[0] * x + row[1] * y + row[2] * z for row in inverse)
 
-    def faces(self, numbers: set[int]) -> list[Face]:
+    def faces(self, numbers: set[int]) -> list[Faces]:
         """Those of its faces, in lengths of space."""
         body = self._body
         if isinstance(body, Extrusion):
@@ -87,7 +87,9 @@ class _LeafFunctions:
             found = self._revolved(body, numbers)
         else:
             raise PluginCapabilityError(f"There is no smooth distance to the faces of {type(body).__name__}.")
-        return [Face(self._scale * f, tuple(self._scale * t for t in trims)) for f, trims in found]
+        if self._scale == 1:
+            return found
+        return [Faces(self._scale * f, tuple(self._scale * t for t in trims)) for f, trims in found]
 
     @functools.cached_property
     def function(self) -> Values:
@@ -96,31 +98,40 @@ class _LeafFunctions:
         size = float(np.max(np.ptp(self._body_bounds(), axis=0))) * self._scale
         return signed(self._inside(), joined(self.faces(set(range(count))), size))
 
-    def _extruded(self, body: Extrusion, numbers: set[int]) -> list[Face]:
+    def _extruded(self, body: Extrusion, numbers: set[int]) -> list[Faces]:
         slab = (self._z - body.lower) * (body.upper - self._z) / (body.upper - body.lower)
-        flat = jnp.stack([self._x, self._y], axis=1)
         pieces = [piece for ring in body.outline.rings() for piece in ring]
-        walls = faces_of_pieces([pieces[i - 2] for i in sorted(numbers) if i > 1], flat)
-        found = [Face(wall.f, (*wall.trims, slab)) for wall in walls]
-        for number, height in ((0, body.lower), (1, body.upper)):
-            if number in numbers:
-                found.append(Face(self._z - height, (_plane_function(body.outline, flat),)))
+        walls = faces_of_pieces([pieces[i - 2] for i in sorted(numbers) if i > 1], self._flat)
+        found = [_trimmed(wall, slab) for wall in walls]
+        heights = [height for number, height in ((0, body.lower), (1, body.upper)) if number in numbers]
+        if heights:
+            found.append(_trimmed(Faces(jnp.stack([self._z - height for height in heights]), ()), self._above_outline))
         return found
 
-    def _revolved(self, body: Revolution, numbers: set[int]) -> list[Face]:
+    def _revolved(self, body: Revolution, numbers: set[int]) -> list[Faces]:
         flat = self._meridian(body)
         pieces = [piece for ring in body.outline.rings() for piece in ring if not on_axis(piece)]
         swept = faces_of_pieces([pieces[i] for i in sorted(numbers) if i < len(pieces)], flat)
         if body.angle == FULL_TURN:
             return swept
         wedge = self._wedge(body.angle)
-        found = [Face(face.f, (*face.trims, wedge)) for face in swept]
+        found = [_trimmed(some, wedge) for some in swept]
         for number, angle in ((len(pieces), 0.0), (len(pieces) + 1, body.angle)):
             if number in numbers:
                 c, s = math.cos(angle), math.sin(angle)
                 ahead = jnp.stack([self._x * c + self._y * s, self._z], axis=1)
-                found.append(Face(self._y * c - self._x * s, (_plane_function(body.outline, ahead),)))
+                beside = Faces((self._y * c - self._x * s)[None], ())
+                found.append(_trimmed(beside, _plane_function(body.outline, ahead)))
         return found
+
+    @functools.cached_property
+    def _flat(self) -> Float[Array, "n 2"]:
+        return jnp.stack([self._x, self._y], axis=1)
+
+    @functools.cached_property
+    def _above_outline(self) -> Values:
+        """For an extrusion, positive where a line along z meets it."""
+        return _plane_function(self._body.outline, self._flat)
 
     def _meridian(self, body: Revolution) -> Float[Array, "n 2"]:
         # Not quite on the axis, where the distance from it has no derivative.
@@ -135,8 +146,7 @@ class _LeafFunctions:
     def _inside(self) -> Bool[Array, " n"]:
         body = self._body
         if isinstance(body, Extrusion):
-            within = inside(body.outline.rings(), jnp.stack([self._x, self._y], axis=1))
-            return within & (self._z > body.lower) & (self._z < body.upper)
+            return (self._above_outline > 0) & (self._z > body.lower) & (self._z < body.upper)
         if isinstance(body, Revolution):
             within = inside(body.outline.rings(), self._meridian(body))
             return within if body.angle == FULL_TURN else within & (self._wedge(body.angle) > 0)
@@ -145,6 +155,10 @@ class _LeafFunctions:
     def _body_bounds(self) -> Float[np.ndarray, "2 3"]:
         upper = [self._body.support(row) for row in np.eye(3)]
         return np.array([[-self._body.support(-row) for row in np.eye(3)], upper])
+
+
+def _trimmed(faces: Faces, *trims: Values) -> Faces:
+    return Faces(faces.f, (*faces.trims, *(t[None] for t in trims)))
 
 
 def _plane_function(outline: Outline, flat: Float[Array, "n 2"]) -> Values:
