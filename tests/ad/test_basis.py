@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import jno
 from jno_core import DerivativeRequest as Request, DifferentiationModes, Field, Support
@@ -217,7 +217,7 @@ def test_a_basis_is_as_small_as_the_rank_allows(wanted):
         assert np.linalg.matrix_rank(np.concatenate([needed, carried])) == rank
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SUMS.map(combined), min_size=1, max_size=3))
 def test_random_sums_of_a_polynomial(listed, wanted):
     """A product and a power of sums of monomials, against exact derivatives of its coefficients."""

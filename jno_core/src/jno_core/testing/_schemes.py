@@ -144,6 +144,12 @@ class SchemeSuite(ClassSuite):
                 if merges and case.scheme.supports(request, where) is None:
                     merged = apply(case.scheme, (request,), case.field(where), where)[0]
                     _require_close(f"merged {request}", merged, _chained(case, where, axes))
+            every = tuple(itertools.product(range(len(where.columns)), repeat=2))
+            request = DerivativeRequest.sum_of(every)
+            if self.make().merges(request) and case.scheme.supports(request, where) is None:
+                merged = apply(case.scheme, (request,), case.field(where), where)[0]
+                chained = jnp.stack([_chained(case, where, axes) for axes in every])
+                _require_close(f"merged {request}", merged, jnp.sum(chained, axis=0))
 
     def test_aligned(self) -> None:
         """Arrays that go with the points reach the target row by row."""

@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Tower
 from jno_plugin_ad._propagation.basis import Count, basis_of
-from jno_plugin_ad._propagation.streams import Stream
+from jno_plugin_ad._propagation.streams import Stream, order_of
 
 
 @final
@@ -36,9 +36,9 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
     def seed(self, value: Array, tangents: dict[int, Array]) -> ListedJet:
         """An input whose derivative along axis i is `tangents[i]`, and which has no higher ones."""
         streams = {}
-        for stream in self.streams:
-            terms = [_scaled(count, tangents[index[0]]) for count, index in stream if index[0] in tangents]
-            if terms and len(stream[0][1]) == 1:
+        for stream in (s for s in self.streams if order_of(s) == 1):
+            terms = [_scaled(count, tangents[axis]) for count, (axis,) in stream if axis in tangents]
+            if terms:
                 streams[stream] = functools.reduce(operator.add, terms)
         return ListedJet(value, streams)
 
