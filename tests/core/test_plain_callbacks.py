@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jno_core import FitResult, Metrics, RunInfo, TrainState, hookimpl
-from jno_core._train.plain_callbacks import Callback
+from jno_core import Callback, FitResult, Metrics, RunInfo, TrainState, hookimpl
 from jno_core._train.run_hooks import RunHooks
 from jno_core.errors import JnoTypeError, JnoValueError, PluginTypeError
 

@@ -8,7 +8,7 @@ import pytest
 from jno_core.hooks import TrainerHooks
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/guide.md", "docs/extending.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/saving.md", "docs/extending.md"]
 
 
 def _blocks(page):

@@ -67,7 +67,8 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
     - `stream`: estimates with different streams are independent of each other.
 
     The planner evaluates all points at once and takes all requests of a set together in one forward propagation through
-    the target's jaxpr: the value, the first derivatives and, for a Laplacian, only their sum of second ones. From 128 axes
+    the target's jaxpr: the value, the first derivatives and, for a Laplacian, only their sum of second ones; for a chain of
+    Laplacians only those sums that its product and chain rules need, fewer than its partial derivatives. From 128 axes
     on the first derivatives are stacked; a gradient alone of many axes is taken in reverse mode. It needs a target whose
     row i depends on point i only, which it verifies on the target's jaxpr before it differentiates; it refuses a target
     that mixes points (batch normalisation, attention over points). An explicit variant of `jax.jacfwd` and `jax.jacrev`

@@ -35,7 +35,7 @@ def save(obj: Any, path: Path) -> None:
     Warns with `JnoWarning` about what is stored in part only, such as the weights of a network whose class is local.
     """
     if isinstance(obj, Core):
-        _save_core(obj, path)
+        obj.save(path)
     elif isinstance(obj, Domain):
         problem_file.save_domain(path, obj)
     elif isinstance(obj, Model | ModelCall):
@@ -79,7 +79,7 @@ def load(
     kind = containers.identify(path)
     known = {"classes": classes, "functions": functions, "modules": modules}
     if kind == PROBLEM:
-        return load_core(path, **known)
+        return Core.load(path, **known)
     if kind == DOMAIN:
         return problem_file.load_domain(path, **known)
     if kind == NETWORK:
@@ -89,20 +89,3 @@ def load(
     if kind == EXPORTED:
         return load_exported(path)
     raise JnoValueError(f"{str(path)!r} holds a {kind!r}, which jno.load does not read.")
-
-
-def load_core(path: Path, mesh: tuple[int, ...] | None = (1, 1), **known: Any) -> Core:
-    """A problem from its file, on a mesh of devices; `known` are the keywords of `load`."""
-    stored = problem_file.load_problem(path, **known)
-    core = Core(stored.expressions, mesh, domain=stored.problem.domain)
-    core._trainer.state, core._trainer.statistics = stored.state, Statistics(stored.logs)
-    return core
-
-
-def _save_core(core: Core, path: Path) -> None:
-    trainer = core._trainer
-    if trainer.pending is not None:
-        raise JnoValueError(
-            "The problem has not gone on from its checkpoint yet, and would be saved without it; solve(...) first."
-        )
-    problem_file.save_problem(path, core._constraints, core.problem, trainer.state, trainer.statistics.logs)

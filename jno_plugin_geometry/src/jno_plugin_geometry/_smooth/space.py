@@ -73,6 +73,7 @@ class _LeafFunctions:
 
     def __init__(self, leaf: Leaf, points: Points) -> None:
         self._body = leaf.body
+        self._known_over: Values | None = None
         self._scale = leaf.scale
         x, y, z = (points[:, i] - leaf.offset[i] for i in range(3))
         inverse = leaf.matrix.T / leaf.scale**2
@@ -105,7 +106,8 @@ class _LeafFunctions:
         found = [_trimmed(wall, slab) for wall in walls]
         heights = [height for number, height in ((0, body.lower), (1, body.upper)) if number in numbers]
         if heights:
-            found.append(_trimmed(Faces(jnp.stack([self._z - height for height in heights]), ()), self._above_outline))
+            ends = Faces(jnp.stack([self._z - height for height in heights]), ())
+            found.append(_trimmed(ends, self._over(body.outline)))
         return found
 
     def _revolved(self, body: Revolution, numbers: set[int]) -> list[Faces]:
@@ -128,10 +130,11 @@ class _LeafFunctions:
     def _flat(self) -> Float[Array, "n 2"]:
         return jnp.stack([self._x, self._y], axis=1)
 
-    @functools.cached_property
-    def _above_outline(self) -> Values:
-        """For an extrusion, positive where a line along z meets it."""
-        return _plane_function(self._body.outline, self._flat)
+    def _over(self, outline: Outline) -> Values:
+        """Positive where a line along z meets the outline of an extrusion."""
+        if self._known_over is None:
+            self._known_over = _plane_function(outline, self._flat)
+        return self._known_over
 
     def _meridian(self, body: Revolution) -> Float[Array, "n 2"]:
         # Not quite on the axis, where the distance from it has no derivative.
@@ -146,7 +149,7 @@ class _LeafFunctions:
     def _inside(self) -> Bool[Array, " n"]:
         body = self._body
         if isinstance(body, Extrusion):
-            return (self._above_outline > 0) & (self._z > body.lower) & (self._z < body.upper)
+            return (self._over(body.outline) > 0) & (self._z > body.lower) & (self._z < body.upper)
         if isinstance(body, Revolution):
             within = inside(body.outline.rings(), self._meridian(body))
             return within if body.angle == FULL_TURN else within & (self._wedge(body.angle) > 0)
