@@ -65,14 +65,19 @@ def test_zero_on_every_part_and_positive_inside(name, double):
     size = float(np.ptp(shape.bounds(), axis=0).max())
     inside = shape.sample("interior", 3000, np.random.default_rng(1)).points
     far = inside[shape.signed_distance(inside) < -0.02 * size]
-    for tag in ["boundary", *(t for t, kind in shape.tags().items() if kind == "boundary" and t != "boundary")]:
-        on, off = drawn(shape, tag, 1000, dtype), jnp.asarray(far, dtype)
-        distance, bubble = jax.jit(shape.smooth_distance(tag)), jax.jit(shape.bubble(tag))
-        assert jnp.max(distance(on)) < (1e-12 if double else 1e-6) * size
-        assert jnp.min(distance(off)) > 1e-3 * size
-        assert jnp.max(bubble(on)) < (1e-12 if double else 5e-6)
-        assert jnp.min(bubble(off)) > 1e-4
-        assert jnp.max(bubble(off)) < 1.1
+    tags = [tag for tag, kind in shape.tags().items() if kind == "boundary"]
+    on, off = jnp.stack([drawn(shape, tag, 1000, dtype) for tag in tags]), jnp.asarray(far, dtype)
+    functions = [(shape.smooth_distance(tag), shape.bubble(tag)) for tag in tags]
+    # One program: that all parts are made from the same surfaces saves half of the time that compiling takes.
+    everywhere = jax.jit(lambda points: [(distance(points), bubble(points)) for distance, bubble in functions])
+    found = everywhere(jnp.concatenate([*on, off]))
+    for i, (distance, bubble) in enumerate(found):
+        part, rest = slice(1000 * i, 1000 * (i + 1)), slice(1000 * len(tags), None)
+        assert jnp.max(distance[part]) < (1e-12 if double else 1e-6) * size
+        assert jnp.min(distance[rest]) > 1e-3 * size
+        assert jnp.max(bubble[part]) < (1e-12 if double else 5e-6)
+        assert jnp.min(bubble[rest]) > 1e-4
+        assert jnp.max(bubble[rest]) < 1.1
 
 
 @pytest.mark.parametrize("name", SHAPES)

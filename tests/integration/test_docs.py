@@ -16,7 +16,8 @@ def _blocks(page):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if _blocks(p)])
-def test_python_blocks_run_top_to_bottom(page):
+def test_python_blocks_run_top_to_bottom(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}
     for i, block in enumerate(_blocks(page)):
         exec(compile(block, f"{page}, block {i + 1}", "exec"), namespace)

@@ -82,7 +82,7 @@ class AbstractShape(
 
     @property
     def boundary_coordinates(self) -> int:
-        return self._region.boundary_coordinates
+        return 3 if self.dimension == 3 else 1
 
     def boundary_at(self, tag: str, u: Float[np.ndarray, "n k"]) -> PointDraw:
         return self._region.boundary_at(self._boundary(tag), u)

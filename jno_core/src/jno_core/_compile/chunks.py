@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Int
 
 from jno_core._compile.data import first_instance, instance_at
 from jno_core._compile.hash_consing import share
-from jno_core._compile.lower import sampled_values
+from jno_core._compile.lower import sampled_values, with_noise
 from jno_core._compile.plan import opened
 from jno_core._compile.program import Program
 from jno_core._compile.scope import Scope
@@ -109,7 +109,8 @@ def plan_chunks(
     planned = []
     # The points of an integration rule belong together: a few of them are no approximation of the integral.
     rules = {c.name for c in program.collocations if c.rule is not None}
-    for name, reductions in _candidates(program, roots).items():
+    # What draws random numbers for all points at once may as well draw them for a batch.
+    for name, reductions in _candidates(program, roots, draws=plan.batch is not None).items():
         total = data.points[name].points.shape[1]
         points = total if plan.batch is None or name in rules else min(plan.batch, total)
         if points == total and points <= least * (plan.rows or SMALLEST):
@@ -194,7 +195,9 @@ def _without_mesh(data: DomainData, name: str) -> DomainData:
     )
 
 
-def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tuple[FunctionCall, ...]]:
+def _candidates(
+    program: Program, roots: Sequence[Placeholder], draws: bool
+) -> dict[str, tuple[FunctionCall, ...]]:
     """Sums over one point set, outside of everything that is differentiated, by point set."""
     found: dict[str, dict[int, FunctionCall]] = {}
     seen: set[Placeholder] = set()
@@ -206,7 +209,8 @@ def _candidates(program: Program, roots: Sequence[Placeholder]) -> dict[str, tup
         seen.add(node)
         if isinstance(node, FunctionCall) and _is_sum(node):
             names = program.depends(node)
-            if len(names) == 1 and not any(map(_draws_or_weighs, walk.nodes([node]))):
+            whole = any(_weighs(n) or (_draws(n) and not draws) for n in walk.nodes([node]))
+            if len(names) == 1 and not whole:
                 found.setdefault(next(iter(names)), {})[program.interner.number(node)] = node
                 continue
         stack.extend(reversed(opened(node)))
@@ -225,9 +229,14 @@ def _is_sum(node: FunctionCall) -> bool:
     return known and jnp.issubdtype(node.aval.dtype, jnp.inexact)
 
 
-def _draws_or_weighs(node: Placeholder) -> bool:
-    """Whether a node draws for all points at once, or reads weights that follow from the losses themselves."""
-    return isinstance(node, Noise | BalancedWeight) or (isinstance(node, FunctionCall) and node.takes_key)
+def _weighs(node: Placeholder) -> bool:
+    """Whether a node reads weights that follow from the losses themselves."""
+    return isinstance(node, BalancedWeight)
+
+
+def _draws(node: Placeholder) -> bool:
+    """Whether a node draws random numbers for all points at once."""
+    return isinstance(node, Noise) or (isinstance(node, FunctionCall) and node.takes_key)
 
 
 def _divisible(
@@ -238,7 +247,7 @@ def _divisible(
     modules: dict[Model, PyTree],
 ) -> tuple[tuple[FunctionCall, ...], int]:
     """Those reductions whose rows belong to single points, and the bytes of intermediate values for each point."""
-    instance = instance_at(first_instance(_without_mesh(data, name)), 0)
+    instance = with_noise(program, instance_at(first_instance(_without_mesh(data, name)), 0), None)
     columns, aligned = instance.columns[name], instance.aligned[name]
     # Dropout is drawn for each part anew; without a key it is off.
     modules = {model: eqx.nn.inference_mode(module) for model, module in modules.items()}

@@ -95,12 +95,13 @@ def _evaluate(
     key: PRNGKey | None,
     known: dict[Placeholder, Array] | None = None,
 ) -> list[Array]:
-    instance = _with_noise(program, instance_at(single, time), key)
+    instance = with_noise(program, instance_at(single, time), key)
     scope = Scope(program, roots, instance, modules, weights, key, known=known)
     return [jnp.asarray(scope.evaluate(root)) for root in roots]
 
 
-def _with_noise(program: Program, instance: Instance, key: PRNGKey | None) -> Instance:
+def with_noise(program: Program, instance: Instance, key: PRNGKey | None) -> Instance:
+    """The instance with the values of all noise terms on their points, zero without a key."""
     aligned = {name: dict(arrays) for name, arrays in instance.aligned.items()}
     for noise in program.noises:
         home, stream = program.home(noise).name, program.stream(noise)

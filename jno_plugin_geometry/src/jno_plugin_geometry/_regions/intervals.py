@@ -56,10 +56,6 @@ class Intervals(AbstractRegion):
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._drawn(rng.choice(self.parts[tag], size=n))
 
-    @property
-    def boundary_coordinates(self) -> int:
-        return 1
-
     def boundary_at(self, tag: str, u: Float[np.ndarray, "n 1"]) -> PointDraw:
         part = np.asarray(self.parts[tag])
         which = part[np.minimum((u[:, 0] * len(part)).astype(int), len(part) - 1)]

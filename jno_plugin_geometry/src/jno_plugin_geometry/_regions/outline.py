@@ -124,10 +124,6 @@ class Outline(AbstractRegion):
         fraction = arc_length.fractions_at(self.curves, piece, rng.random(n))
         return PointDraw(self.curves.points(piece, fraction), self.curves.normals(piece, fraction))
 
-    @property
-    def boundary_coordinates(self) -> int:
-        return 1
-
     def boundary_at(self, tag: str, u: Float[np.ndarray, "n 1"]) -> PointDraw:
         """By arc length, one piece after the other."""
         part = self.parts[tag]

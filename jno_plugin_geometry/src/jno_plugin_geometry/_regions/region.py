@@ -47,14 +47,9 @@ class AbstractRegion(abc.ABC):
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         """`n` independent uniform points of a part of the boundary with the outward unit normals there."""
 
-    @property
-    @abc.abstractmethod
-    def boundary_coordinates(self) -> int:
-        """How many coordinates `boundary_at` takes."""
-
     @abc.abstractmethod
     def boundary_at(self, tag: str, u: Float[np.ndarray, "n k"]) -> PointDraw:
-        """See `AbstractBoundaryMap.boundary_at`."""
+        """See `AbstractBoundaryMap.boundary_at`; `k` is 3 for solids, else 1."""
 
     @abc.abstractmethod
     def contains(self, points: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:

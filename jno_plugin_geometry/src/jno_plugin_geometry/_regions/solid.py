@@ -123,10 +123,6 @@ class Solid(AbstractRegion):
     def sample_boundary(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._surface.sample(tag, n, rng)
 
-    @property
-    def boundary_coordinates(self) -> int:
-        return 3
-
     def boundary_at(self, tag: str, u: Float[np.ndarray, "n 3"]) -> PointDraw:
         return self._surface.at(tag, u)
 

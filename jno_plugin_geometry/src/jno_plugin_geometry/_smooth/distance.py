@@ -66,18 +66,14 @@ def _bubble(
     size: float,
     name: str,
 ) -> Callable[[Float[Array, "n d"]], Float[Array, " n"]]:
-    probes = jnp.asarray(inside)
-    known = faces(probes)
-    at_boundary = faces(jnp.asarray(around))
+    known, at_boundary = faces(jnp.asarray(inside)), faces(jnp.asarray(around))
     # Other parts of the boundary may lie on the same surface.
-    elsewhere = joined(at_boundary, size) > _ON_FACE * size
-    plain = [
-        np.asarray(
-            (jnp.all(some.f > 0, axis=1) | jnp.all(some.f < 0, axis=1))
-            & ~jnp.any(elsewhere & (jnp.abs(there.f) < _ON_FACE * size), axis=1)
-        )
-        for some, there in zip(known, at_boundary, strict=True)
-    ]
+    elsewhere = np.asarray(joined(at_boundary, size)) > _ON_FACE * size
+    # In NumPy, where parts with other numbers of faces need no other program.
+    plain = []
+    for some, there in zip(known, at_boundary, strict=True):
+        f, near = np.asarray(some.f), np.abs(np.asarray(there.f)) < _ON_FACE * size
+        plain.append((np.all(f > 0, axis=1) | np.all(f < 0, axis=1)) & ~np.any(elsewhere & near, axis=1))
     if sum(np.sum(rows) for rows in plain) > _MOST_FACTORS:
         # A product of many factors is tiny nearly everywhere.
         plain = [np.zeros_like(rows) for rows in plain]
