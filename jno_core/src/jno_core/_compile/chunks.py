@@ -195,9 +195,7 @@ def _without_mesh(data: DomainData, name: str) -> DomainData:
     )
 
 
-def _candidates(
-    program: Program, roots: Sequence[Placeholder], draws: bool
-) -> dict[str, tuple[FunctionCall, ...]]:
+def _candidates(program: Program, roots: Sequence[Placeholder], draws: bool) -> dict[str, tuple[FunctionCall, ...]]:
     """Sums over one point set, outside of everything that is differentiated, by point set."""
     found: dict[str, dict[int, FunctionCall]] = {}
     seen: set[Placeholder] = set()

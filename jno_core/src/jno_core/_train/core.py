@@ -234,7 +234,7 @@ class Core:
         Raises `JnoValueError` without a mesh, and for an expression that is no field.
         """
         where = self.domain if domain is None else domain
-        where.export(path, fields=nodal_fields(operation, where, lambda nodes, on: self.eval(nodes, domain=on)))
+        where.export(Path(path), fields=nodal_fields(operation, where, lambda nodes, on: self.eval(nodes, domain=on)))
 
     def print_shapes(self, min_consecutive: int | None = 1) -> Self:
         """Print every constraint and tracker as a tree with the shape of each node, for one instance at one time."""
