@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import jno
-from jno_core.errors import JnoFileNotFoundError, JnoTypeError, JnoValueError
+from jno_core.errors import JnoFileNotFoundError, JnoTypeError, JnoValueError, JnoWarning
 
 POINTS = np.random.default_rng(0).integers(-64, 65, (16, 2)) / 64
 
@@ -158,7 +158,8 @@ def test_frozen_networks_and_frozen_parts_stay_as_they_are():
     assert (counts["trainable_params"], counts["frozen_params"]) == (15, 12)
     between = net.module
     net.freeze()
-    crux.solve(1)
+    with pytest.warns(JnoWarning, match="nothing to train"):
+        crux.solve(1)
     check_step(net.module, between, (0.0, 0.0))
     net.unfreeze()
     crux.solve(1)

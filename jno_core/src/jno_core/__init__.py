@@ -21,6 +21,7 @@ from jno_core._interfaces import (
     AbstractRunView as AbstractRunView,
     AbstractSchedule as AbstractSchedule,
     AbstractScheme as AbstractScheme,
+    AbstractSumming as AbstractSumming,
     Callback as Callback,
     Checkpoint as Checkpoint,
     DerivativeRequest as DerivativeRequest,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from jno_core import (
     AbstractExplaining,
     AbstractScheme,
+    AbstractSumming,
     DerivativeRequest,
     DifferentiationModes,
     Field,
@@ -46,7 +47,7 @@ _SECOND = {
 
 
 @final
-class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
+class AutomaticDifferentiation(AbstractScheme, AbstractExplaining, AbstractSumming):
     """Derivatives by automatic differentiation: exact to round-off, on any points, in space and time.
 
     - `variant`: `None` (the default) for the planner, or one of these.
@@ -133,6 +134,10 @@ class AutomaticDifferentiation(AbstractScheme, AbstractExplaining):
         return True
 
     def merges(self, request: DerivativeRequest) -> bool:
+        """Always, but for what a variant does not serve."""
+        return self._serves(request)
+
+    def sums(self, request: DerivativeRequest) -> bool:
         """Always, but for what a variant does not serve."""
         return self._serves(request)
 

@@ -8,7 +8,6 @@ from jno_core.errors import (
     JnoError,
     JnoFileNotFoundError,
     JnoKeyError,
-    JnoNotImplementedError,
     JnoTypeError,
     JnoValueError,
     PluginNotFoundError,
@@ -181,9 +180,9 @@ CASES = {
     ),
     "resampling": Refused(
         lambda w: w.domain.variable("interior", resampling_strategy="rad"),
-        JnoNotImplementedError,
-        ("resampling_strategy",),
-        ("leave it out",),
+        JnoTypeError,
+        ("resampling_strategy", "'rad'"),
+        ("Pass an object",),
     ),
     "points of another domain": Refused(
         lambda w: w.domain.points(w.timed.variable("interior")[0]),

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from world import Handled, Refused
+from world import Handled, Refused, Warned
 
 import jno
-from jno_core.errors import JnoFileNotFoundError, JnoNotImplementedError, JnoTypeError, JnoValueError
+from jno_core.errors import JnoFileNotFoundError, JnoNotImplementedError, JnoTypeError, JnoValueError, JnoWarning
 
 
 class Scaled(eqx.Module):
@@ -109,8 +109,8 @@ CASES = {
         ("'u' cover only masked parameters",),
         ("net.mask(m).freeze()",),
     ),
-    "everything frozen": Refused(
-        lambda w: (w.net.freeze(), jno.core([w.u.mse]).solve(1)), JnoValueError, ("'u'", "frozen"), ("net.unfreeze()",)
+    "everything frozen": Warned(
+        lambda w: (w.net.freeze(), jno.core([w.u.mse]).solve(1)), JnoWarning, ("'u'", "frozen"), ("net.unfreeze()",)
     ),
     "a mask of numbers": Refused(lambda w: w.net.mask(w.mask(1)), JnoTypeError, ("got 1",), ("True or False",)),
     "a constraint that reduces": Refused(

@@ -23,7 +23,7 @@ from jno_core._graph import (
 )
 from jno_core._graph.operator_params import OperatorParams
 from jno_core._graph.scheme_choice import SchemeChoice
-from jno_core._interfaces import AbstractScheme, DerivativeRequest
+from jno_core._interfaces import AbstractScheme, AbstractSumming, DerivativeRequest
 from jno_core.errors import JnoValueError
 
 
@@ -160,7 +160,10 @@ class Program:
         return self._homes[noise]
 
     def _merges(self, choice: SchemeChoice, request: DerivativeRequest) -> bool:
-        return self.scheme(choice).merges(request)
+        scheme = self.scheme(choice)
+        if request.kind == "sum":
+            return isinstance(scheme, AbstractSumming) and scheme.sums(request)
+        return scheme.merges(request)
 
 
 def _is_random(node: Placeholder) -> bool:

@@ -39,6 +39,7 @@ from jno_core._interfaces.run import (
 from jno_core._interfaces.scheme import (
     AbstractExplaining as AbstractExplaining,
     AbstractScheme as AbstractScheme,
+    AbstractSumming as AbstractSumming,
     DerivativeRequest as DerivativeRequest,
     DifferentiationModes as DifferentiationModes,
     Field as Field,

@@ -33,7 +33,7 @@ class DerivativeRequest:
     A target of shape `(n,)` is a scalar field too: its value, partials, sums and Laplacian are `(n,)`.
 
     `terms`: of a `sum`, the axes of each partial derivative as for `partial`, all of one order; one that occurs twice counts
-    twice. The Laplacian of the Laplacian is such a sum. Only a scheme whose `merges` agrees is asked for one.
+    twice. The Laplacian of the Laplacian is such a sum. Only an `AbstractSumming` scheme is asked for one.
     """
 
     kind: RequestKind
@@ -131,6 +131,16 @@ class AbstractExplaining(abc.ABC):
         """What `AbstractScheme.apply` does for these arguments. Shown by `crux.explain()`; may trace, computes nothing."""
 
 
+class AbstractSumming(abc.ABC):
+    """A scheme that takes a sum of partial derivatives with less work than its terms one by one."""
+
+    @abc.abstractmethod
+    def sums(self, request: DerivativeRequest) -> bool:
+        """Whether a chain such as `u.laplacian(x, y).laplacian(x, y)` may be handed over as this one request of kind `sum`,
+        instead of one request for each of its terms.
+        """
+
+
 class AbstractScheme(eqx.Module):
     """A way of taking derivatives. One instance stands for one family with its variant and options.
 
@@ -163,9 +173,6 @@ class AbstractScheme(eqx.Module):
     @abc.abstractmethod
     def merges(self, request: DerivativeRequest) -> bool:
         """Whether a chain such as `u.d(x).d(y)` may be handed over as this one partial request of the summed order.
-
-        Asked with a request of kind `sum`: whether a chain such as `u.laplacian(x, y).d(x)` may be handed over as that sum,
-        instead of one request for each of its terms.
 
         `False` when derivatives of this scheme do not compose exactly, or when it does not serve the request.
         """

@@ -5,6 +5,7 @@ PyTree of the model's structure with `None` elsewhere, so its optimizer sees onl
 """
 
 import dataclasses
+import warnings
 from typing import Any, final
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from jno_core._graph import Model
 from jno_core._graph.parameters import Selection
 from jno_core._graph.rates import as_schedule
 from jno_core._interfaces import AbstractSchedule
-from jno_core.errors import JnoValueError
+from jno_core.errors import JnoValueError, JnoWarning
 
 
 @final
@@ -43,8 +44,8 @@ class ParameterGroup:
 def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
     """The groups of all models.
 
-    Raises `JnoValueError` for a trainable model without an optimizer, for trainable leaves that no group covers, for an
-    optimizer given as a bare factory without a rate, and if nothing trains.
+    Raises `JnoValueError` for a trainable model without an optimizer, for trainable leaves that no group covers, and for an
+    optimizer given as a bare factory without a rate. Warns with `JnoWarning` if nothing trains.
     """
     groups: list[ParameterGroup] = []
     for name, model in models.items():
@@ -75,8 +76,10 @@ def parameter_groups(models: dict[str, Model]) -> tuple[ParameterGroup, ...]:
         frozen = (
             f"everything is frozen in {', '.join(map(repr, models))}" if models else "the losses contain no network"
         )
-        raise JnoValueError(
-            f"There is nothing to train: {frozen}. Train a network with net.unfreeze() in a loss, or use eval."
+        warnings.warn(
+            f"There is nothing to train: {frozen}. The run only records. Train a network again with net.unfreeze().",
+            JnoWarning,
+            stacklevel=5,
         )
     return tuple(groups)
 

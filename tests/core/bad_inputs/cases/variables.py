@@ -6,7 +6,6 @@ import jno
 from jno_core.errors import (
     JnoFileNotFoundError,
     JnoKeyError,
-    JnoNotImplementedError,
     JnoTypeError,
     JnoValueError,
     PluginNotFoundError,
@@ -89,9 +88,9 @@ BAD = {
     ),
     "resampling": (
         lambda p: p.domain.variable("interior", resampling_strategy="rad"),
-        JnoNotImplementedError,
-        ["resampling_strategy", "jno 0.3"],
-        ["leave it out"],
+        JnoTypeError,
+        ["resampling_strategy", "'rad'"],
+        ["Pass an object"],
     ),
     # Normals and boundaries.
     "normals inside": (
