@@ -200,17 +200,6 @@ def test_damaged_and_forged_files_are_refused(tmp_path):
         containers.write(path, "exported expression", 1, manifest | change, arrays)
         with pytest.raises(JnoValueError, match=r"u\.jno"):
             load_exported(path)
-    for flip in rng.choice(8 * len(arrays["stablehlo"]), 40, replace=False):
-        code = arrays["stablehlo"].copy()
-        code[flip // 8] ^= np.uint8(1 << flip % 8)
-        containers.write(path, "exported expression", 1, manifest, {"stablehlo": code})
-        try:
-            load_exported(path)
-        except JnoValueError as e:
-            message = str(e)
-        else:
-            message = ""
-        assert message.count("\n") < 15
 
 
 def test_parity():
