@@ -264,7 +264,11 @@ def test_rules(agrees, name):
     agrees(lambda p: TABLE[name](lifted(p)), POINTS)
 
 
-@pytest.mark.parametrize("name", WITHOUT_RULE)
+# Minutes of compilation for one and the same fall-back; the others stand for them in every run of the tests.
+SELDOM = ("triangular_solve", "eigh", "lu", "qr", "cumlogsumexp", "logsumexp", "solve")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SELDOM)) for n in WITHOUT_RULE])
 def test_primitives_without_a_rule(agrees, name):
     agrees(lambda p: WITHOUT_RULE[name](lifted(p)), POINTS)
 

