@@ -124,6 +124,54 @@ def test_instances_with_points_of_their_own_are_renewed_each():
     assert len(np.unique(points.reshape(-1, 2), axis=0)) == 60
 
 
+def sided(same_points, strategy):
+    """Four instances whose residuals grow to the right (even) or, less, to the left (odd)."""
+    domain = 4 * jno.domain.disk(mesh_size=0.3)
+    x, y, _ = domain.variable("interior", 20, resampling_strategy=strategy, same_points=same_points)
+    k = domain.variable("k", np.array([[1.0], [-1.0], [1.0], [-1.0]]))
+    scale = jno.np.parameter((1,), name="s").optimizer(optax.sgd(0.0))
+    return jno.core([((2 + k) * jno.np.exp(5 * k * x) + 0 * y + 0 * scale).mse])
+
+
+@pytest.mark.parametrize("options", [{}, {"batchsize": 2}, {"batchsize": 2, "accumulation_steps": 2}, {"chunk": 7}])
+def test_each_instance_is_renewed_by_its_own_residuals(options):
+    crux, sees = sided(False, Worst()), Sees()
+    crux.solve(4, callbacks=[sees], **options)
+    assert len(sees.points) == 2
+    for _, _, points in sees.points:
+        worst = points[..., 0].mean(axis=1)
+        assert np.all(worst[[0, 2]] > 0.3), worst
+        assert np.all(worst[[1, 3]] < -0.3), worst
+
+
+@pytest.mark.parametrize("options", [{}, {"batchsize": 4}, {"batchsize": 2, "accumulation_steps": 2}])
+def test_points_that_instances_share_are_renewed_by_their_mean_residual(options):
+    seen = []
+
+    class Asks(Worst):
+        def select(self, state, view, key):
+            both = jnp.concatenate([view.points, view.pool])
+            seen.append((np.asarray(both[:, 0]), np.asarray(view.residuals()[0])))
+            return super().select(state, view, key)
+
+    sided(True, Asks()).solve(2, **options)
+    [(x, found)] = seen
+    np.testing.assert_allclose(found, (3 * np.exp(5 * x) + np.exp(-5 * x)) / 2, rtol=1e-5)
+
+
+def test_points_that_stream_from_the_host_are_not_resampled():
+    crux, *_ = problem(Fresh())
+    with pytest.raises(JnoValueError, match=r"offload_data=True.*'interior'.*resampling_strategy"):
+        crux.solve(5, batchsize=16, offload_data=True)
+    with pytest.raises(JnoValueError, match=r"offload_data=True.*'interior'.*resampling_strategy"):
+        sided(False, Fresh()).solve(5, batchsize=2, offload_data=True)
+    # What does not stream is renewed as ever.
+    for other in (crux, sided(True, Fresh())):
+        sees = Sees()
+        other.solve(5, batchsize=64 if other is crux else 2, offload_data=True, callbacks=[sees])
+        assert [epoch for epoch, _, _ in sees.points] == [2]
+
+
 def test_normals_move_with_their_points():
     domain = jno.domain.disk(mesh_size=0.3)
     rule = Fresh(every=1, start=0)

@@ -11,7 +11,7 @@ from jno_core._compile.chunks import (
     rows_of as rows_of,
 )
 from jno_core._compile.cost import Cost as Cost, cost_of as cost_of
-from jno_core._compile.data import instance_count as instance_count
+from jno_core._compile.data import instance_count as instance_count, varies_by_instance as varies_by_instance
 from jno_core._compile.explain import ExplainedGroup as ExplainedGroup, explain_groups as explain_groups
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values

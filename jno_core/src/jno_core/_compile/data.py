@@ -51,14 +51,25 @@ def map_instances(fn: Callable[[DomainData, Any], Any], data: DomainData, own: P
 
     if b == 1:
         return jax.tree.map(lambda x: jnp.asarray(x)[None], fn(first_instance(data), jax.tree.map(lambda x: x[0], own)))
-    axes = jax.tree.map(lambda x: 0 if x.shape[0] == b else None, _without_times(data))
-    shared = jax.tree.map(lambda x: x if x.shape[0] == b else x[0], _without_times(data))
-    return jax.vmap(lambda d, o: fn(_with_times(d, data), o), in_axes=(axes, 0))(shared, own)
+    each = varies_by_instance(data)
+    axes = jax.tree.map(lambda varies: 0 if varies else None, each)
+    stacked = jax.tree.map(lambda varies, x, first: x if varies else first, each, data, first_instance(data))
+    return jax.vmap(fn, in_axes=(axes, 0))(stacked, own)
+
+
+def varies_by_instance(data: DomainData) -> PyTree:
+    """Which arrays have an entry for each of several instances: booleans, in the structure of the data.
+
+    An array of times never has, however many there are: all instances share them.
+    """
+    b = data.instances
+    each = jax.tree.map(lambda x: b > 1 and x.shape[0] == b, data)
+    return _with_times(each, [False] * len(data.points))
 
 
 def first_instance(data: DomainData) -> DomainData:
     """The data of one instance, without instance axes."""
-    return _with_times(jax.tree.map(lambda x: x[0], _without_times(data)), data)
+    return _with_times(jax.tree.map(lambda x: x[0], data), [p.times for p in data.points.values()])
 
 
 def instance_count(data: DomainData, collocations: Sequence[str], tensors: Sequence[str]) -> int:
@@ -67,16 +78,5 @@ def instance_count(data: DomainData, collocations: Sequence[str], tensors: Seque
     return max(leading, default=1)
 
 
-def _without_times(data: DomainData) -> DomainData:
-    return (
-        eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, [None] * len(data.points))
-        if data.points
-        else data
-    )
-
-
-def _with_times(data: DomainData, original: DomainData) -> DomainData:
-    if not original.points:
-        return data
-    times = [p.times for p in original.points.values()]
-    return eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, times, is_leaf=lambda x: x is None)
+def _with_times(data: DomainData, times: Sequence[Any]) -> DomainData:
+    return eqx.tree_at(lambda d: [p.times for p in d.points.values()], data, times) if times else data

@@ -83,7 +83,7 @@ class AccumulatedObjective:
 
     def _split(self, moment: Moment) -> PyTree:
         """What belongs to single instances, with a leading axis of parts."""
-        own = (instance_arrays(moment.data, moment.data.instances), moment.keys)
+        own = (instance_arrays(moment.data), moment.keys)
         return jax.tree.map(lambda x: x.reshape(self._parts, -1, *x.shape[1:]), own)
 
     def _joined(self, part: PyTree, moment: Moment) -> Moment:

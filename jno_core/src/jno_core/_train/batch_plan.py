@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from jno_core._compile import ChunkedSet, ChunkPlan, plan_chunks
 from jno_core._custom_types import PyTree
@@ -50,6 +49,7 @@ def planned_batches(
         _check_points(plan.batch, divided, data, problem)
     if options.offload_data:
         _check_streams(roots, divided)
+        _check_resampled(problem, data, divided, taken)
     return Batches(divided, b, taken, parts, mesh)
 
 
@@ -104,14 +104,21 @@ def _check_streams(roots: Sequence[Placeholder], divided: Sequence[ChunkedSet]) 
             )
 
 
+def _check_resampled(problem: Problem, data: DomainData, divided: Sequence[ChunkedSet], taken: int) -> None:
+    """New points live in the training state; the host would go on sending those of the domain."""
+    streamed = {d.collocation for d in divided if d.points < d.total}
+    for name in problem.resamplers:
+        own = data.points[name].points.shape[0] > 1
+        if name in streamed or (own and taken < data.instances):
+            raise JnoValueError(
+                f"offload_data=True sends batches of the points of {name!r} from the host, but their resampling_strategy "
+                "renews them on the device. Leave out offload_data, batchsize, or the strategy."
+            )
+
+
 def _fewer(data: DomainData, instances: int) -> DomainData:
     """The data as those of a part of the instances, for planning."""
     if instances == data.instances:
         return data
-    own = instance_arrays(data, data.instances)
+    own = instance_arrays(data)
     return with_instances(data, jax.tree.map(lambda x: x[:instances], own))
-
-
-def bytes_of(tree: PyTree) -> int:
-    """The bytes of all arrays of a tree."""
-    return sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(tree))

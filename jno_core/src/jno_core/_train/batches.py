@@ -7,17 +7,16 @@ resumed run, and a host that reads ahead, find the same one.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import NamedTuple, final
 
 import jax
 from jaxtyping import Array, Int
 
-from jno_core._compile import Chunk, ChunkedSet, chunks_of, rows_of
+from jno_core._compile import Chunk, ChunkedSet, chunks_of, rows_of, varies_by_instance
 from jno_core._custom_types import PRNGKey, PyTree
 from jno_core._interfaces import DomainData
 from jno_core._train.devices import DeviceMesh
-from jno_core._train.renewed_points import with_points
+from jno_core._train.renewed_points import Renewed, with_points
 from jno_core._train.shuffle import drawn
 
 
@@ -63,22 +62,22 @@ class Batches:
         source: DomainData | Streamed,
         key: PRNGKey,
         number: Int[Array, ""],
-        points: Mapping[str, Mapping[str, Array]],
+        points: Renewed,
     ) -> Batch:
         """The batch of a draw, with `points` in place of the domain's own. Pure and traceable."""
         key = batch_key(key)
         if isinstance(source, Streamed):
             offset = number - source.first
             instances, sent = jax.tree.map(lambda x: x[offset], (source.instances, source.rows))
-            resident = with_points(source.resident, points)
-            data = resident if instances is None else with_instances(resident, instances)
+            whole = source.resident
+            data = with_points(whole if instances is None else with_instances(whole, instances), points)
             left = iter(sent)
             rows = [next(left) if d.points < d.total else rows_of(data, d) for d in self.divided]
         else:
             data = with_points(source, points)
             if self.taken < self.instances:
                 index = drawn(key, self.instances, self.taken, number)
-                taken = jax.tree.map(lambda x: x[index], instance_arrays(data, self.instances))
+                taken = jax.tree.map(lambda x: x[index], instance_arrays(data))
                 data = with_instances(data, taken)
             rows = [self._rows(data, d, key, number) for d in self.divided]
         data = self.mesh.split_instances(data)
@@ -108,13 +107,9 @@ def batch_key(key: PRNGKey) -> PRNGKey:
     return jax.random.fold_in(key, _BATCH_STREAM)
 
 
-def instance_arrays(data: DomainData, instances: int) -> PyTree:
+def instance_arrays(data: DomainData) -> PyTree:
     """The arrays that have an entry for each instance, in the structure of the data, `None` elsewhere."""
-    leaves, structure = jax.tree.flatten(data)
-    owned = instances > 1
-    shared = _times(data)
-    kept = [x if owned and x.shape[0] == instances and id(x) not in shared else None for x in leaves]
-    return jax.tree.unflatten(structure, kept)
+    return jax.tree.map(lambda varies, x: x if varies else None, varies_by_instance(data), data)
 
 
 def with_instances(data: DomainData, taken: PyTree) -> DomainData:
@@ -122,9 +117,11 @@ def with_instances(data: DomainData, taken: PyTree) -> DomainData:
     return jax.tree.map(lambda new, old: old if new is None else new, taken, data, is_leaf=lambda x: x is None)
 
 
-def _times(data: DomainData) -> set[int]:
-    """The arrays of times, which all instances share however many there are."""
-    return {id(p.times) for p in data.points.values()}
+def only_instance(source: DomainData | Streamed, points: Renewed, instance: Int[Array, ""]) -> DomainData:
+    """The data of one instance, with `points` in place of the domain's own. Instances must not stream. Traceable."""
+    data = with_points(source.resident if isinstance(source, Streamed) else source, points)
+    taken = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, instance, 1), instance_arrays(data))
+    return with_instances(data, taken)
 
 
 # Far from the keys of steps, which count up from zero.

@@ -15,7 +15,7 @@ from jno_core._graph import Placeholder
 from jno_core._interfaces import DomainData, TrainState
 from jno_core._settings import use_compilation_cache
 from jno_core._train.batch_plan import planned_batches
-from jno_core._train.batches import Streamed
+from jno_core._train.batches import Batches, Streamed, only_instance
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import ParameterGroup, join, split
 from jno_core._train.objective import LossForm, Objective
@@ -53,8 +53,9 @@ class CompiledSteps:
         self._problem, self._tracked = problem, tracked
         self._window = options.window(data.times)
         self._updates = planned_updates(problem, groups, options.substeps)
-        self._stepper = self._made(self._batches.divided)
+        self._stepper = self._made(self._batches)
         self._valued: dict[tuple[Placeholder, ...], Any] = {}
+        self._valued_for: dict[tuple[Placeholder, ...], Any] = {}
         self._executable: Any = None
         self._stream: HostStream | None = None
         self._seconds = 0.0
@@ -93,7 +94,7 @@ class CompiledSteps:
             draws = sum(update.repeats for update in self._updates)
             self._stream = HostStream(self._batches, data, draws)
         else:
-            self._data = self._mesh.place_data(data, self._batches.instances)
+            self._data = self._mesh.place_data(data)
         self._seconds = 0.0
 
     def unload(self) -> None:
@@ -156,6 +157,19 @@ class CompiledSteps:
             )
         return self._valued[roots](state, self._rest, self._source(state))
 
+    def evaluated_for(self, instance: int, roots: tuple[Placeholder, ...], state: TrainState) -> list[Array]:
+        """Expressions of one instance, also where a step takes a batch of them; it must not stream."""
+        if roots not in self._valued_for:
+            stepper = self._made(dataclasses.replace(self._batches, parts=1))
+
+            def values(s: TrainState, r: PyTree, source: DomainData | Streamed, i: Array) -> list[Array]:
+                alone = dataclasses.replace(s, points={})
+                return stepper.values(alone, r, only_instance(source, s.points, i), roots)
+
+            self._valued_for[roots] = jax.jit(values, out_shardings=self._mesh.replicated())
+        number = self._mesh.place(np.asarray(instance))
+        return self._valued_for[roots](state, self._rest, self._source(state), number)
+
     def losses(self, params: dict[str, PyTree], state: TrainState) -> Float[Array, " k"]:
         """Each constraint's loss as the coming step would see it with these parameters. Traceable."""
         return self._stepper.losses(state, self._rest, self._source(state), params)
@@ -166,7 +180,8 @@ class CompiledSteps:
 
     def cost(self, state: TrainState) -> Cost:
         """The cost of one step on all points at once. The division into parts is left out: XLA counts a loop's body once."""
-        return cost_of(self._made(()).step, state, self._rest, self._source(state))
+        undivided = dataclasses.replace(self._batches, divided=())
+        return cost_of(self._made(undivided).step, state, self._rest, self._source(state))
 
     def modules(self, state: TrainState) -> dict[str, PyTree]:
         """The models' modules with the state's weights."""
@@ -181,14 +196,13 @@ class CompiledSteps:
         leaves = jax.tree.leaves(self._params if trainable else self._rest)
         return sum(leaf.size for leaf in leaves if eqx.is_inexact_array(leaf))
 
-    def _made(self, divided: tuple[ChunkedSet, ...]) -> Stepper:
-        form = LossForm(divided, self._window, self._options.checkpoint_gradients)
+    def _made(self, batches: Batches) -> Stepper:
+        form = LossForm(batches.divided, self._window, self._options.checkpoint_gradients)
         objectives = []
         for i, update in enumerate(self._updates):
             balances = {name: self._problem.balances[name] for name in update.balances}
             inner = self._tracked if i == 0 else ()
             objectives.append(Objective(self._problem, self._groups, self._static, inner, form, update.terms, balances))
-        batches = dataclasses.replace(self._batches, divided=divided)
         return Stepper(tuple(zip(self._updates, objectives, strict=True)), batches)
 
     def _source(self, state: TrainState) -> DomainData | Streamed:

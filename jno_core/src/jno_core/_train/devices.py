@@ -14,6 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jno_core._compile import varies_by_instance
 from jno_core._custom_types import PyTree
 from jno_core._interfaces import DomainData
 from jno_core.errors import JnoValueError
@@ -74,20 +75,21 @@ class DeviceMesh:
         b = data.instances
         if self.mesh is None or b == 1 or b % self.shards:
             return data
-        return jax.tree.map(lambda x: self._constrained(x, "batch") if x.shape[0] == b else x, data)
+        each = varies_by_instance(data)
+        return jax.tree.map(lambda x, varies: self._constrained(x, "batch") if varies else x, data, each)
 
     def place(self, tree: PyTree) -> PyTree:
         """Arrays on every device."""
         return self._placed(tree, lambda x: PartitionSpec())
 
-    def place_data(self, data: PyTree, instances: int) -> PyTree:
+    def place_data(self, data: DomainData) -> DomainData:
         """Data, the arrays of instances divided over the devices where possible."""
+        possible = data.instances % self.shards == 0
 
-        def spec(x: Any) -> PartitionSpec:
-            divided = instances > 1 and np.ndim(x) > 0 and x.shape[0] == instances and instances % self.shards == 0
-            return PartitionSpec("batch") if divided else PartitionSpec()
+        def spec(x: Any, varies: bool) -> PartitionSpec:
+            return PartitionSpec("batch") if varies and possible else PartitionSpec()
 
-        return self._placed(data, spec)
+        return self._placed(data, spec, varies_by_instance(data))
 
     def place_parameters(self, tree: PyTree) -> PyTree:
         """Parameters or optimizer states, divided over `model`."""
@@ -127,11 +129,11 @@ class DeviceMesh:
         axis = next((i for i in reversed(range(np.ndim(x))) if x.shape[i] % model == 0), None)
         return PartitionSpec() if axis is None else PartitionSpec(*(None,) * axis, "model")
 
-    def _placed(self, tree: PyTree, spec: Any) -> PyTree:
+    def _placed(self, tree: PyTree, spec: Any, *more: PyTree) -> PyTree:
         mesh = self.mesh
         if mesh is None:
             return jax.tree.map(_on_default_device, tree)
-        return jax.tree.map(lambda x: self._put(x, NamedSharding(mesh, spec(x))), tree)
+        return jax.tree.map(lambda x, *other: self._put(x, NamedSharding(mesh, spec(x, *other))), tree, *more)
 
     def _put(self, x: Any, sharding: NamedSharding) -> Any:
         if not self.several_processes:

@@ -76,7 +76,7 @@ class Loop:
             if stop:
                 self.stopped = self.stopped or interrupts.reason or "another process stopped"
                 return
-            self.state, points = self._resampling.renewed(self.state)
+            self.state, points = self._resampling.renewed(self.state, epoch)
             for name, new in points.items():
                 self._hooks.on_points_change(name, new, self.state)
             self._track(epoch)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from jaxtyping import Array
 
@@ -9,15 +10,16 @@ from jno_core._interfaces import DomainData, PointData
 from jno_core._train.problem import Problem
 from jno_core.errors import JnoValueError
 
-Points = dict[str, dict[str, Array]]
+Renewed: TypeAlias = Mapping[str, Mapping[str, Array]]
+"""`points` of each renewed set, `(B or 1, N, d)`, and `normals` of the same shape where the set has any."""
 
 
-def initial_points(problem: Problem, data: DomainData) -> Points:
+def initial_points(problem: Problem, data: DomainData) -> dict[str, dict[str, Array]]:
     """The points of every set with a strategy, with their normals if they have any.
 
     Raises `JnoValueError` for a set whose points carry more than that.
     """
-    found: Points = {}
+    found: dict[str, dict[str, Array]] = {}
     for name in problem.resamplers:
         attached = [tag for tag, tensor in data.tensors.items() if tensor.collocation == name]
         if attached:
@@ -35,7 +37,7 @@ def memory_of(name: str) -> str:
     return f"resampler of {name}"
 
 
-def with_points(data: DomainData, points: Mapping[str, Mapping[str, Array]]) -> DomainData:
+def with_points(data: DomainData, points: Renewed) -> DomainData:
     """The data with other points in some sets. They are no mesh nodes, so that mesh stencils refuse them."""
     renewed = {
         name: PointData(new["points"], data.points[name].times, new.get("normals"), None, None)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jno_core._compile import reduced
+from jno_core._graph import Placeholder
 from jno_core._interfaces import AbstractResampler, ResampleView, TrainState
 from jno_core._train.compiled import CompiledSteps
 from jno_core._train.problem import Problem
@@ -26,19 +27,13 @@ class Resampling:
 
     def __init__(self, problem: Problem, compiled: CompiledSteps) -> None:
         self._problem, self._compiled = problem, compiled
-        targets = [reduced(c) for c in problem.constraints]
-        depends = problem.program.depends
-        self._targets = {
-            name: tuple(t for t in targets if depends(t) == frozenset((name,))) for name in problem.resamplers
-        }
 
     def next_due(self, epoch: int) -> int | None:
         """The first epoch after this one at which a strategy is asked, `None` without strategies."""
         return min((_first_due(rule, epoch + 1) for rule in self._problem.resamplers.values()), default=None)
 
-    def renewed(self, state: TrainState) -> tuple[TrainState, dict[str, np.ndarray]]:
-        """The state with new points where a strategy is due at its epoch, and those points by the name of their set."""
-        epoch = int(state.epoch)
+    def renewed(self, state: TrainState, epoch: int) -> tuple[TrainState, dict[str, np.ndarray]]:
+        """The state, which is that of `epoch`, with new points where a strategy is due, and those by the name of their set."""
         points, plugins, told = dict(state.points), dict(state.plugin_state), {}
         for i, (name, rule) in enumerate(self._problem.resamplers.items()):
             if _first_due(rule, epoch) == epoch:
@@ -77,14 +72,22 @@ class Resampling:
     def _residuals(
         self, name: str, state: TrainState, both: dict[str, np.ndarray], instance: int
     ) -> Float[Array, "k m"]:
+        """The residuals of the instance that the points belong to; where all share them, the mean over the coming step's."""
         points = {**state.points, name: {n: jnp.asarray(x)[None] for n, x in both.items()}}
         moved = self._compiled.placed(dataclasses.replace(state, points=points))
-        values = self._compiled.evaluated(self._targets[name], moved)
+        targets = _read_alone(self._problem, name)
+        own = len(state.points[name]["points"]) > 1
+        steps = self._compiled
+        values = steps.evaluated_for(instance, targets, moved) if own else steps.evaluated(targets, moved)
         m = len(both["points"])
-        rows = [jnp.abs(v[instance if len(v) > 1 else 0]) for v in values]
-        if self._compiled.window > 1:
-            rows = [jnp.mean(r, axis=0) for r in rows]
+        rows = [jnp.mean(jnp.abs(v), axis=0 if steps.window == 1 else (0, 1)) for v in values]
         return jnp.stack([jnp.mean(r.reshape(m, -1), axis=1) for r in rows]) if rows else jnp.zeros((0, m))
+
+
+def _read_alone(problem: Problem, name: str) -> tuple[Placeholder, ...]:
+    """What the losses that read this point set and no other reduce over its points."""
+    targets = (reduced(c) for c in problem.constraints)
+    return tuple(t for t in targets if problem.program.depends(t) == frozenset((name,)))
 
 
 def _generator(key: Any) -> np.random.Generator:

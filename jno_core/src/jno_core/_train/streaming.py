@@ -32,7 +32,7 @@ class HostStream:
         self._batches, self._draws = batches, draws
         self._sets = tuple(d for d in batches.divided if d.points < d.total)
         self._rows = [[np.asarray(x) for x in rows_of(data, d)] for d in self._sets]
-        whole = instance_arrays(data, batches.instances) if batches.taken < batches.instances else None
+        whole = instance_arrays(data) if batches.taken < batches.instances else None
         self._instances = whole
         resident = data if whole is None else with_instances(data, jax.tree.map(lambda x: x[:1], whole))
         for d in self._sets:
