@@ -2,9 +2,10 @@
 BIN := .venv/bin
 # The machine's own uv if there is one, else the one that tools/bootstrap.sh brought.
 export PATH := $(PATH):$(CURDIR)/.uv/bin
-# Test processes share the cores, with one computing thread each.
+# Test processes share the cores, with one computing thread each. Some shells tell Python to keep no compiled modules;
+# hundreds of tests start a process of their own, and each would compile all that it imports.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
-TEST_ENV := XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" OMP_NUM_THREADS=1
+TEST_ENV := XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help demo test test-slow lint format lock lock-check changelog ready
 

@@ -17,6 +17,7 @@ from jno_core.errors import (
     JnoNotImplementedError,
     JnoTypeError,
     JnoValueError,
+    JnoWarning,
     PluginCapabilityError,
 )
 
@@ -357,6 +358,22 @@ def test_initial_weights_from_a_tree_a_file_and_an_initializer(tmp_path):
         jno.nn.wrap(MLP).initialize(str(tmp_path / "nothing.eqx"))
     with pytest.raises(JnoValueError, match="weights of this network"):
         jno.nn.wrap(eqx.nn.MLP(2, 3, 9, 2, key=KEY)).initialize(path)
+
+
+def test_weights_in_a_file_whose_names_would_be_the_same_without_quoting(tmp_path):
+    names = ("a/b", "a%2Fb", "50%", "a\n")
+
+    class Named(eqx.Module):
+        weights: dict
+
+        def __call__(self, x):
+            return sum(self.weights.values()) * x
+
+    net = jno.nn.wrap(Named({name: jnp.full(1, float(i)) for i, name in enumerate(names)}))
+    with pytest.warns(JnoWarning, match="only the weights"):
+        jno.save(net, tmp_path / "net.jno")
+    found = jno.nn.wrap(Named(dict.fromkeys(names, jnp.full(1, -1.0)))).initialize(tmp_path / "net.jno").module.weights
+    assert {name: float(weight[0]) for name, weight in found.items()} == dict(zip(names, range(4), strict=True))
 
 
 def test_an_initializer_is_applied_leaf_by_leaf_with_keys_that_follow_from_path_and_key(monkeypatch):

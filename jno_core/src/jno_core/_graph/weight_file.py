@@ -1,6 +1,7 @@
 """Weights out of the files of `jno.save`, for a network that is there already."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,8 +53,13 @@ def named_weights(module: PyTree) -> list[tuple[str, jax.Array]]:
 
 
 def path_name(path: Any) -> str:
-    """The path of a leaf in a PyTree as part of a name: `layers/0/weight`."""
-    return "/".join(jax.tree_util.keystr((key,), simple=True).replace("/", "%2F") for key in path)
+    """The path of a leaf in a PyTree as part of a name: `layers/0/weight`. Different paths have different names."""
+    return "/".join(_quoted(jax.tree_util.keystr((key,), simple=True)) for key in path)
+
+
+def _quoted(name: str) -> str:
+    """A name that may stand between slashes, and from which the original could be had back."""
+    return re.sub(r"[%/\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", name)
 
 
 def _models(content: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jno_core._graph.weight_file import path_name
 from jno_core._interfaces import CHECKPOINT_INDEX, AbstractCheckpointer, Checkpoint, TrainState
 from jno_core._registry import Registry
 from jno_core._train.checkpoint_problem import describe_array, describe_problem, differences, is_key, on_host
@@ -144,13 +144,7 @@ def _check_entries(checkpoint: Checkpoint) -> None:
 
 def _named_leaves(state: TrainState) -> Iterator[tuple[str, Any]]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        name = "/".join(_quoted(jax.tree_util.keystr((key,), simple=True)) for key in path)
-        yield name, leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
-
-
-def _quoted(name: str) -> str:
-    """A name that may stand between slashes, and from which the original could be had back."""
-    return re.sub(r"[%/\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", name)
+        yield path_name(path), leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
 
 
 def _placed(value: np.ndarray, like: Any) -> Array:

@@ -54,8 +54,7 @@ class CompiledSteps:
         self._window = options.window(data.times)
         self._updates = planned_updates(problem, groups, options.substeps)
         self._stepper = self._made(self._batches)
-        self._valued: dict[tuple[Placeholder, ...], Any] = {}
-        self._valued_for: dict[tuple[Placeholder, ...], Any] = {}
+        self._valued: dict[tuple[tuple[Placeholder, ...], bool], Any] = {}
         self._executable: Any = None
         self._stream: HostStream | None = None
         self._seconds = 0.0
@@ -148,27 +147,23 @@ class CompiledSteps:
         due = tuple(n for n, t in self._outer.items() if epoch % t.interval == 0)
         return dict(zip(due, self.evaluated(tuple(self._outer[n].expr for n in due), state), strict=True))
 
-    def evaluated(self, roots: tuple[Placeholder, ...], state: TrainState) -> list[Array]:
-        """Expressions as the coming step would see them; compiled once for each list of them."""
-        if roots not in self._valued:
-            everywhere = self._mesh.replicated()
-            self._valued[roots] = jax.jit(
-                lambda s, r, d: self._stepper.values(s, r, d, roots), out_shardings=everywhere
-            )
-        return self._valued[roots](state, self._rest, self._source(state))
+    def evaluated(self, roots: tuple[Placeholder, ...], state: TrainState, instance: int | None = None) -> list[Array]:
+        """Expressions as the coming step would see them; compiled once for each list of them.
 
-    def evaluated_for(self, instance: int, roots: tuple[Placeholder, ...], state: TrainState) -> list[Array]:
-        """Expressions of one instance, also where a step takes a batch of them; it must not stream."""
-        if roots not in self._valued_for:
-            stepper = self._made(dataclasses.replace(self._batches, parts=1))
+        - `instance`: the one to evaluate, also where a step takes others; it must not stream. `None`: those of the step.
+        """
+        kind = (roots, instance is not None)
+        if kind not in self._valued:
+            stepper = self._stepper if instance is None else self._made(dataclasses.replace(self._batches, parts=1))
 
-            def values(s: TrainState, r: PyTree, source: DomainData | Streamed, i: Array) -> list[Array]:
-                alone = dataclasses.replace(s, points={})
-                return stepper.values(alone, r, only_instance(source, s.points, i), roots)
+            def values(s: TrainState, r: PyTree, source: DomainData | Streamed, i: Array | None) -> list[Array]:
+                if i is not None:
+                    source, s = only_instance(source, s.points, i), dataclasses.replace(s, points={})
+                return stepper.values(s, r, source, roots)
 
-            self._valued_for[roots] = jax.jit(values, out_shardings=self._mesh.replicated())
-        number = self._mesh.place(np.asarray(instance))
-        return self._valued_for[roots](state, self._rest, self._source(state), number)
+            self._valued[kind] = jax.jit(values, out_shardings=self._mesh.replicated())
+        number = None if instance is None else self._mesh.place(np.asarray(instance))
+        return self._valued[kind](state, self._rest, self._source(state), number)
 
     def losses(self, params: dict[str, PyTree], state: TrainState) -> Float[Array, " k"]:
         """Each constraint's loss as the coming step would see it with these parameters. Traceable."""

@@ -1,5 +1,6 @@
 """Where numbers come from: the versions of what computed them, and the devices that it ran on."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +26,13 @@ def versions_used(problem: Problem, others: Iterable[object] = ()) -> dict[str, 
         for status in registry.records()
         if status.record.version and status.record.value.partition(":")[0].partition(".")[0] in packages
     }
-    return {name: installed_version(name) or "unknown" for name in _FOUNDATION} | dict(sorted(found.items()))
+    return {name: _version(name) for name in _FOUNDATION} | dict(sorted(found.items()))
+
+
+@functools.cache
+def _version(name: str) -> str:
+    # Of what is imported, so that it stays what it is; each look-up reads files.
+    return installed_version(name) or "unknown"
 
 
 def _parts(problem: Problem) -> Iterator[object]:

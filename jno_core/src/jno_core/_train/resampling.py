@@ -77,10 +77,9 @@ class Resampling:
         moved = self._compiled.placed(dataclasses.replace(state, points=points))
         targets = _read_alone(self._problem, name)
         own = len(state.points[name]["points"]) > 1
-        steps = self._compiled
-        values = steps.evaluated_for(instance, targets, moved) if own else steps.evaluated(targets, moved)
+        values = self._compiled.evaluated(targets, moved, instance if own else None)
         m = len(both["points"])
-        rows = [jnp.mean(jnp.abs(v), axis=0 if steps.window == 1 else (0, 1)) for v in values]
+        rows = [jnp.mean(jnp.abs(v), axis=0 if self._compiled.window == 1 else (0, 1)) for v in values]
         return jnp.stack([jnp.mean(r.reshape(m, -1), axis=1) for r in rows]) if rows else jnp.zeros((0, m))
 
 

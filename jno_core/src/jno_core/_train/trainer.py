@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, final
 
 import jax
@@ -61,7 +62,7 @@ class Trainer:
         interrupts = Interrupts()
         try:
             with interrupts:
-                self._run(compiled, hooks, epochs, inner_steps, profiled, interrupts)
+                self._run(compiled, hooks, epochs, inner_steps, profiled, interrupts, directory)
         finally:
             compiled.unload()
         interrupts.finish()
@@ -117,6 +118,7 @@ class Trainer:
         inner_steps: int,
         profile: Profile | None,
         interrupts: Interrupts,
+        directory: Path | None,
     ) -> None:
         problem = self.problem
         state = self.initial_state(compiled)
@@ -141,7 +143,7 @@ class Trainer:
             problem.terms,
             tuple(problem.trackers),
             compiled.count(trainable=True),
-            run_directory(),
+            directory,
             jax.process_index() == 0,
             RunView(problem, compiled, lambda: tuple(so_far().logs)),
         )
