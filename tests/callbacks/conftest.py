@@ -27,6 +27,17 @@ def _metrics(first_epoch, epochs, **records):
     return Metrics(first_epoch, total, np.column_stack([total / 2, 2 * total]), 0.1, newest, records)
 
 
+def _log(logger, run, *chunks, failed=False):
+    """A run as a logger sees it."""
+    logger.on_fit_start(run)
+    for chunk in chunks:
+        logger.on_chunk_end(chunk)
+    if failed:
+        logger.on_fit_error()
+    else:
+        logger.on_fit_end()
+
+
 @pytest.fixture(scope="session")
 def run_info():
     return _run
@@ -40,6 +51,11 @@ def state_at():
 @pytest.fixture(scope="session")
 def metrics_of():
     return _metrics
+
+
+@pytest.fixture(scope="session")
+def log():
+    return _log
 
 
 @pytest.fixture(scope="session")

@@ -14,14 +14,7 @@ def rows(path):
         return list(csv.reader(file))
 
 
-def log(logger, run, *chunks):
-    logger.on_fit_start(run)
-    for chunk in chunks:
-        logger.on_chunk_end(chunk)
-    logger.on_fit_end()
-
-
-def test_the_file(run_info, metrics_of, tmp_path):
+def test_the_file(run_info, metrics_of, tmp_path, log):
     run = run_info(terms=("pde, scaled", 'the "wall"'), trackers=("error",))
     log(CsvLogger(tmp_path / "new", every=5), run, metrics_of(0, 5), metrics_of(5, 6, error=[(7, np.asarray(0.1))]))
     assert rows(tmp_path / "new" / "losses.csv") == [
@@ -33,7 +26,7 @@ def test_the_file(run_info, metrics_of, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["losses.csv"]
 
 
-def test_numbers_are_written_exactly(run_info, tmp_path, metrics_of):
+def test_numbers_are_written_exactly(run_info, tmp_path, metrics_of, log):
     chunk = metrics_of(0, 1)
     chunk.total[:] = np.float32(0.1)
     log(CsvLogger(tmp_path), run_info(), chunk)
@@ -41,7 +34,7 @@ def test_numbers_are_written_exactly(run_info, tmp_path, metrics_of):
     assert row[1] == "0.1"
 
 
-def test_the_folder_of_the_run(run_info, metrics_of, tmp_path):
+def test_the_folder_of_the_run(run_info, metrics_of, tmp_path, log):
     log(CsvLogger(name="table.csv"), run_info(tmp_path), metrics_of(0, 1))
     assert len(rows(tmp_path / "table.csv")) == 2
 
@@ -50,20 +43,20 @@ def epochs(path):
     return [int(row[0]) for row in rows(path)[1:]]
 
 
-def test_a_run_that_continues(run_info, metrics_of, tmp_path):
+def test_a_run_that_continues(run_info, metrics_of, tmp_path, log):
     log(CsvLogger(tmp_path, every=5), run_info(), metrics_of(0, 20))
     log(CsvLogger(tmp_path, every=5), run_info(first_epoch=20), metrics_of(20, 10))
     assert epochs(tmp_path / "losses.csv") == [0, 5, 10, 15, 20, 25]
 
 
-def test_a_run_that_resumes_earlier_replaces_what_came_later(run_info, metrics_of, tmp_path):
+def test_a_run_that_resumes_earlier_replaces_what_came_later(run_info, metrics_of, tmp_path, log):
     log(CsvLogger(tmp_path, every=5), run_info(), metrics_of(0, 50))
     log(CsvLogger(tmp_path, every=5), run_info(first_epoch=12), metrics_of(12, 10))
     assert epochs(tmp_path / "losses.csv") == [0, 5, 10, 15, 20]
 
 
 @pytest.mark.parametrize("rest", ["25,0.", "25,0.5,1.0,0.2", "2"])
-def test_half_a_row_of_a_killed_run_is_dropped(rest, run_info, metrics_of, tmp_path):
+def test_half_a_row_of_a_killed_run_is_dropped(rest, run_info, metrics_of, tmp_path, log):
     file = tmp_path / "losses.csv"
     log(CsvLogger(tmp_path, every=5), run_info(), metrics_of(0, 21))
     file.write_text(file.read_text() + rest)
@@ -71,13 +64,13 @@ def test_half_a_row_of_a_killed_run_is_dropped(rest, run_info, metrics_of, tmp_p
     assert epochs(file) == [0, 5, 10, 15, 20, 40]
 
 
-def test_a_new_run_starts_anew(run_info, metrics_of, tmp_path):
+def test_a_new_run_starts_anew(run_info, metrics_of, tmp_path, log):
     log(CsvLogger(tmp_path), run_info(), metrics_of(0, 50))
     log(CsvLogger(tmp_path), run_info(terms=("a", "b")), metrics_of(0, 10))
     assert epochs(tmp_path / "losses.csv") == [0]
 
 
-def test_other_columns_are_not_mixed(run_info, metrics_of, tmp_path):
+def test_other_columns_are_not_mixed(run_info, metrics_of, tmp_path, log):
     log(CsvLogger(tmp_path), run_info(), metrics_of(0, 50))
     before = (tmp_path / "losses.csv").read_text()
     with pytest.raises(JnoValueError, match=r"columns epoch, total_loss, loss/pde.*Give csv_logger another name"):

@@ -9,16 +9,6 @@ import pytest
 from jno_plugin_callbacks import Aim, MlFlow, Wandb
 
 
-def log(logger, run, *chunks, failed=False):
-    logger.on_fit_start(run)
-    for chunk in chunks:
-        logger.on_chunk_end(chunk)
-    if failed:
-        logger.on_fit_error()
-    else:
-        logger.on_fit_end()
-
-
 def install(monkeypatch, name, **members):
     module = types.ModuleType(name)
     for member, value in members.items():
@@ -53,7 +43,7 @@ def wandb(monkeypatch):
     return module
 
 
-def test_wandb(wandb, run_info, metrics_of, tmp_path):
+def test_wandb(wandb, run_info, metrics_of, tmp_path, log):
     run = run_info(tmp_path, trackers=("error",))
     log(Wandb(every=5, project="p"), run, metrics_of(0, 8, error=[(0, np.asarray(0.5))]))
     (session,) = wandb.started
@@ -67,17 +57,17 @@ def test_wandb(wandb, run_info, metrics_of, tmp_path):
     assert session.exit_codes == [0]
 
 
-def test_wandb_without_a_run_folder_puts_files_where_it_likes(wandb, run_info):
+def test_wandb_without_a_run_folder_puts_files_where_it_likes(wandb, run_info, log):
     log(Wandb(options={"mode": "offline"}), run_info())
     assert wandb.started[0].options == {"project": None, "dir": None, "mode": "offline"}
 
 
-def test_wandb_is_told_of_a_failure(wandb, run_info):
+def test_wandb_is_told_of_a_failure(wandb, run_info, log):
     log(Wandb(), run_info(), failed=True)
     assert wandb.started[0].exit_codes == [1]
 
 
-def test_wandb_uses_a_run_that_is_open_and_leaves_it_so(wandb, run_info, metrics_of):
+def test_wandb_uses_a_run_that_is_open_and_leaves_it_so(wandb, run_info, metrics_of, log):
     wandb.run = WandbRun({})
     log(Wandb(), run_info(), metrics_of(0, 1))
     assert (wandb.started, len(wandb.run.rows), wandb.run.exit_codes) == ([], 1, [])
@@ -121,7 +111,7 @@ def mlflow(monkeypatch):
 
 
 @pytest.mark.parametrize(("experiment", "place"), [("known", "7"), ("unknown", "new unknown")])
-def test_mlflow(experiment, place, mlflow, run_info, metrics_of):
+def test_mlflow(experiment, place, mlflow, run_info, metrics_of, log):
     log(MlFlow(experiment, "first", "sqlite:///x.db", every=5), run_info(), metrics_of(0, 8))
     (client,) = mlflow.MlflowClient.made
     assert (client.uri, client.runs, client.ended) == ("sqlite:///x.db", [(place, "first")], [("42", "FINISHED")])
@@ -131,19 +121,19 @@ def test_mlflow(experiment, place, mlflow, run_info, metrics_of):
     ]
 
 
-def test_mlflow_is_told_of_a_failure(mlflow, run_info):
+def test_mlflow_is_told_of_a_failure(mlflow, run_info, log):
     log(MlFlow(), run_info(), failed=True)
     assert mlflow.MlflowClient.made[0].ended == [("42", "FAILED")]
 
 
-def test_mlflow_uses_a_run_that_is_open_and_leaves_it_so(mlflow, run_info, metrics_of):
+def test_mlflow_uses_a_run_that_is_open_and_leaves_it_so(mlflow, run_info, metrics_of, log):
     mlflow.active_run = lambda: types.SimpleNamespace(info=types.SimpleNamespace(run_id="open"))
     log(MlFlow(), run_info(), metrics_of(0, 1))
     (client,) = mlflow.MlflowClient.made
     assert ([run for run, _ in client.batches], client.runs, client.ended) == (["open"], [], [])
 
 
-def test_mlflow_gets_names_that_it_allows_and_that_differ(mlflow, run_info, metrics_of):
+def test_mlflow_gets_names_that_it_allows_and_that_differ(mlflow, run_info, metrics_of, log):
     log(MlFlow(), run_info(terms=("mse(Δu)", "mse(∇u)")), metrics_of(0, 1))
     ((_, metrics),) = mlflow.MlflowClient.made[0].batches
     assert [key for key, _, _ in metrics] == ["total_loss", "loss/mse__u_ 1", "loss/mse__u_ 2"]
@@ -176,7 +166,7 @@ class AimRun:
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_aim(failed, run_info, metrics_of, tmp_path, monkeypatch):
+def test_aim(failed, run_info, metrics_of, tmp_path, monkeypatch, log):
     monkeypatch.setattr(AimRun, "made", ())
     install(monkeypatch, "aim", Run=AimRun)
     log(Aim(tmp_path / "new", every=5, experiment="e"), run_info(), metrics_of(0, 8), failed=failed)

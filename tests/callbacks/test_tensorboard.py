@@ -15,14 +15,7 @@ def read(folder):
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def log(logger, run, *chunks):
-    logger.on_fit_start(run)
-    for chunk in chunks:
-        logger.on_chunk_end(chunk)
-    logger.on_fit_end()
-
-
-def test_the_scalars(run_info, metrics_of, tmp_path):
+def test_the_scalars(run_info, metrics_of, tmp_path, log):
     run = run_info(tmp_path, terms=("mse(Δu + 1)", "bc"), trackers=("error",))
     log(TensorBoard(every=5), run, metrics_of(0, 5), metrics_of(5, 6, error=[(7, np.asarray(0.5))]))
     assert read(tmp_path / "tensorboard") == {
@@ -33,7 +26,7 @@ def test_the_scalars(run_info, metrics_of, tmp_path):
     }
 
 
-def test_a_run_that_resumes_replaces_what_came_later(run_info, metrics_of, tmp_path):
+def test_a_run_that_resumes_replaces_what_came_later(run_info, metrics_of, tmp_path, log):
     log(TensorBoard(tmp_path, every=5), run_info(), metrics_of(0, 50))
     log(TensorBoard(tmp_path, every=5), run_info(first_epoch=12), metrics_of(12, 10))
     assert [step for step, _ in read(tmp_path)["total_loss"]] == [0, 5, 10, 15, 20]

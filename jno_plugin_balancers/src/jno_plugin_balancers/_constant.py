@@ -6,12 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jno_core import AbstractSchedule
 from jno_plugin_balancers._schedule_arguments import checked_number
+from jno_plugin_balancers._stateless import AbstractStateless
 
 
 @final
-class Constant(AbstractSchedule):
+class Constant(AbstractStateless):
     """The same rate in every step.
 
     - `lr`: the rate, positive.
@@ -26,11 +26,6 @@ class Constant(AbstractSchedule):
     def __check_init__(self) -> None:
         checked_number("constant", "lr", self.lr)
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def rate(
-        self, state: tuple[()], step: Int[Array, ""], losses: Float[Array, " n"]
-    ) -> tuple[Float[Array, ""], tuple[()]]:
-        del step, losses
-        return jnp.asarray(float(self.lr)), state
+    def at(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        del step
+        return jnp.asarray(float(self.lr))

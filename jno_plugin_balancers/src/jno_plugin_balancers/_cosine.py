@@ -6,13 +6,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jno_core import AbstractSchedule
 from jno_core.errors import JnoValueError
 from jno_plugin_balancers._schedule_arguments import checked_count, checked_number
+from jno_plugin_balancers._stateless import AbstractStateless
 
 
 @final
-class Cosine(AbstractSchedule):
+class Cosine(AbstractStateless):
     r"""From `lr0` to `lr_end` along half a period of a cosine, then `lr_end`.
 
     $$r(t) = r_\mathrm{end} + (r_0 - r_\mathrm{end}) \, \frac{1 + \cos(\pi \min(t / T, 1))}{2}$$
@@ -35,18 +35,12 @@ class Cosine(AbstractSchedule):
         checked_number("cosine", "lr0", self.lr0)
         checked_number("cosine", "lr_end", self.lr_end, zero=True)
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def rate(
-        self, state: tuple[()], step: Int[Array, ""], losses: Float[Array, " n"]
-    ) -> tuple[Float[Array, ""], tuple[()]]:
-        del losses
-        return _half_period(step / self.total_steps, float(self.lr0), float(self.lr_end)), state
+    def at(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        return _half_period(step / self.total_steps, float(self.lr0), float(self.lr_end))
 
 
 @final
-class WarmupCosine(AbstractSchedule):
+class WarmupCosine(AbstractStateless):
     r"""Linear growth over `warmup_steps`, then a cosine over the rest of `total_steps`, then `lr_end`.
 
     $$r(t) = r_0 \, \frac{t + 1}{W} \ (t < W), \qquad
@@ -79,17 +73,11 @@ class WarmupCosine(AbstractSchedule):
                 f"total_steps={self.total_steps}; total_steps counts the warm-up too."
             )
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def rate(
-        self, state: tuple[()], step: Int[Array, ""], losses: Float[Array, " n"]
-    ) -> tuple[Float[Array, ""], tuple[()]]:
-        del losses
+    def at(self, step: Int[Array, ""]) -> Float[Array, ""]:
         growing = float(self.lr0) * (step + 1) / max(self.warmup_steps, 1)
         fraction = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
         falling = _half_period(fraction, float(self.lr0), float(self.lr_end))
-        return jnp.where(step < self.warmup_steps, growing, falling), state
+        return jnp.where(step < self.warmup_steps, growing, falling)
 
 
 def _half_period(fraction: Float[Array, ""], start: float, end: float) -> Float[Array, ""]:

@@ -6,13 +6,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jno_core import AbstractSchedule
 from jno_core.errors import JnoTypeError
 from jno_plugin_balancers._schedule_arguments import checked_number
+from jno_plugin_balancers._stateless import AbstractStateless
 
 
 @final
-class Exponential(AbstractSchedule):
+class Exponential(AbstractStateless):
     r"""A rate that is multiplied by `decay_rate` every `decay_steps` steps, and never falls below `lr_end`.
 
     $$r(t) = \max(r_\mathrm{end}, \, r_0 \, d^{\, t / D})$$
@@ -42,14 +42,8 @@ class Exponential(AbstractSchedule):
         if not isinstance(self.staircase, bool):
             raise JnoTypeError(f"exponential needs True or False as `staircase`, got {self.staircase!r}.")
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def rate(
-        self, state: tuple[()], step: Int[Array, ""], losses: Float[Array, " n"]
-    ) -> tuple[Float[Array, ""], tuple[()]]:
-        del losses
+    def at(self, step: Int[Array, ""]) -> Float[Array, ""]:
         exponent = step / self.decay_steps
         if self.staircase:
             exponent = jnp.floor(exponent)
-        return jnp.maximum(float(self.lr_end), float(self.lr0) * float(self.decay_rate) ** exponent), state
+        return jnp.maximum(float(self.lr_end), float(self.lr0) * float(self.decay_rate) ** exponent)

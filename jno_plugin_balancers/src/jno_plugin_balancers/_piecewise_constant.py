@@ -8,9 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jno_core import AbstractSchedule
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_balancers._schedule_arguments import checked_count, checked_number
+from jno_plugin_balancers._stateless import AbstractStateless
 
 
 def _listed(given: Any) -> Any:
@@ -18,7 +18,7 @@ def _listed(given: Any) -> Any:
 
 
 @final
-class PiecewiseConstant(AbstractSchedule):
+class PiecewiseConstant(AbstractStateless):
     """A rate that changes at given steps: `values[i]` where `i` boundaries are at or below the step.
 
     - `boundaries`: steps in ascending order, each the first with a new rate.
@@ -50,12 +50,6 @@ class PiecewiseConstant(AbstractSchedule):
         if any(a >= b for a, b in itertools.pairwise(self.boundaries)):
             raise JnoValueError(f"{owner} needs boundaries in ascending order, got {list(self.boundaries)}.")
 
-    def init(self) -> tuple[()]:
-        return ()
-
-    def rate(
-        self, state: tuple[()], step: Int[Array, ""], losses: Float[Array, " n"]
-    ) -> tuple[Float[Array, ""], tuple[()]]:
-        del losses
+    def at(self, step: Int[Array, ""]) -> Float[Array, ""]:
         passed = jnp.sum(step >= jnp.asarray(self.boundaries, step.dtype))
-        return jnp.asarray([float(v) for v in self.values])[passed], state
+        return jnp.asarray([float(v) for v in self.values])[passed]

@@ -11,13 +11,7 @@ from jaxtyping import Array, Float
 
 from jno_core._interfaces import AbstractBalancer, UpdateView
 from jno_core.testing._check import require
-from jno_core.testing._classes import (
-    ClassSuite,
-    constructed,
-    require_constructible,
-    require_immutable,
-    require_reference,
-)
+from jno_core.testing._classes import MethodSuite
 from jno_core.testing._precision import double_precision
 
 _STEPS = 20
@@ -25,7 +19,7 @@ _FLOOR = 1e-12
 _PARAMETERS = 3
 
 
-class BalancerSuite(ClassSuite):
+class BalancerSuite(MethodSuite):
     """Checks of a balancer along a path of parameters. Inherit from it to state what holds, or to add checks.
 
     - `plugin`: the class. The instance is `plugin(**arguments)`.
@@ -34,23 +28,6 @@ class BalancerSuite(ClassSuite):
 
     plugin: ClassVar[type[AbstractBalancer]]
     random: ClassVar[bool] = False
-
-    def make(self) -> AbstractBalancer:
-        """The balancer under test."""
-        return constructed(self.plugin, self.arguments)
-
-    def test_reference(self) -> None:
-        """The docstring says where the method comes from."""
-        require_reference(self.plugin)
-
-    def test_constructor(self) -> None:
-        """It can be constructed with its defaults or with the stated arguments."""
-        require_constructible(self.plugin, self.arguments)
-        self.make()
-
-    def test_immutable(self) -> None:
-        """It cannot be changed."""
-        require_immutable(self.make())
 
     def test_state(self) -> None:
         """The state is a tree of arrays whose shapes and dtypes do not change."""

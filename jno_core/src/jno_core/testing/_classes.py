@@ -59,6 +59,30 @@ class ClassSuite:
             )
 
 
+class MethodSuite(ClassSuite):
+    """Checks of a class whose instances each stand for a published method: constructible, immutable, with a source.
+
+    - `plugin`: the class. The instance is `plugin(**arguments)`.
+    """
+
+    def make(self) -> Any:
+        """The instance under test."""
+        return constructed(self.plugin, self.arguments)
+
+    def test_reference(self) -> None:
+        """The docstring says where the method comes from."""
+        require_reference(self.plugin)
+
+    def test_constructor(self) -> None:
+        """It can be constructed with its defaults or with the stated arguments."""
+        require_constructible(self.plugin, self.arguments)
+        self.make()
+
+    def test_immutable(self) -> None:
+        """It cannot be changed."""
+        require_immutable(self.make())
+
+
 def own_docstring(plugin: Any) -> str:
     """The docstring without what is inherited and without the signature that `dataclasses` writes; may be empty."""
     text = vars(plugin).get("__doc__") or "" if isinstance(plugin, type) else inspect.getdoc(plugin) or ""

@@ -9,43 +9,20 @@ from jaxtyping import Array, Float
 
 from jno_core._interfaces import AbstractSchedule
 from jno_core.testing._check import require
-from jno_core.testing._classes import (
-    ClassSuite,
-    constructed,
-    require_constructible,
-    require_immutable,
-    require_reference,
-)
+from jno_core.testing._classes import MethodSuite
 from jno_core.testing._precision import double_precision
 
 _STEPS = 30
 _LATE = 2**31 - 2
 
 
-class ScheduleSuite(ClassSuite):
+class ScheduleSuite(MethodSuite):
     """Checks of a schedule along histories of losses. Inherit from it to state arguments, or to add checks.
 
     - `plugin`: the class. The instance is `plugin(**arguments)`.
     """
 
     plugin: ClassVar[type[AbstractSchedule]]
-
-    def make(self) -> AbstractSchedule:
-        """The schedule under test."""
-        return constructed(self.plugin, self.arguments)
-
-    def test_reference(self) -> None:
-        """The docstring says where the method comes from."""
-        require_reference(self.plugin)
-
-    def test_constructor(self) -> None:
-        """It can be constructed with its defaults or with the stated arguments."""
-        require_constructible(self.plugin, self.arguments)
-        self.make()
-
-    def test_immutable(self) -> None:
-        """It cannot be changed."""
-        require_immutable(self.make())
 
     def test_state(self) -> None:
         """The state is a tree of arrays whose shapes and dtypes do not change, whatever the losses' dtype."""
