@@ -1,9 +1,6 @@
 """Meshes by gmsh, where it can be loaded: on the curves, conforming, of the asked size."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -22,11 +19,11 @@ from jno_plugin_geometry import (
     Prism,
     Rectangle,
     RectangleWithHoles,
-    _gmsh,
+    _gmsh_worker,
 )
 from jno_plugin_geometry._gmsh import gmsh_mesh
-from jno_plugin_geometry._gmsh_worker import MISSING
 from jno_plugin_geometry._regions.outline import Outline
+from jno_plugin_geometry._worker import WorkerError, run_worker
 
 SQUARE = Outline.polygon([(0, 0), (2, 0), (2, 1), (0, 1)], named={"left": [3]})
 
@@ -135,15 +132,10 @@ def test_the_time_limit():
 def test_what_is_missing_is_named(tmp_path, monkeypatch):
     """A package of the same name that fails as gmsh does without its libraries."""
     (tmp_path / "gmsh.py").write_text("raise OSError('libGLU.so.1: cannot open shared object file')")
-    worker = pathlib.Path(_gmsh.__file__).with_name("_gmsh_worker.py")
-    task = tmp_path / "task.npz"
-    np.savez(task, mesh_size=1.0)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-P", str(worker)], input=task.read_bytes(), env=environment, capture_output=True, check=False
-    )
-    assert done.returncode == MISSING
     monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(WorkerError, match="libGLU") as failed:
+        run_worker(pathlib.Path(_gmsh_worker.__file__), {"mesh_size": np.array(1.0)}, 60)
+    assert failed.value.status == _gmsh_worker.MISSING
     with pytest.raises(JnoImportError, match=r"libGLU.*\n.*jno-plugin-geometry\[gmsh\].*\n.*\n.*libglu1-mesa libgl1"):
         made(SQUARE, 0.5)
 

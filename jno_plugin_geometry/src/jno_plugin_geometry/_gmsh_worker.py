@@ -1,13 +1,7 @@
-"""The child process of all that gmsh meshes: reads arrays from standard input, writes the mesh to standard output.
+"""What `_gmsh_process` runs in a child process, by `_worker_main`: all that gmsh meshes."""
 
-Run as a script, so that it imports gmsh and numpy and nothing else. What it meshes follows from the task: a solid, faces
-that share their edges, or the region inside of some loops.
-"""
-
-import io
 import itertools
 import json
-import os
 import sys
 from collections.abc import Mapping
 
@@ -15,7 +9,6 @@ import numpy as np
 
 # Tells the parent that gmsh or a library that it needs is missing.
 MISSING = 3
-
 
 _FIXED = {
     "Mesh.MeshSizeFromPoints": 0,
@@ -30,6 +23,24 @@ _FIXED = {
 _TO_A_TURN = 8
 # Surfaces that close on themselves sometimes fail where sectors of them do not, and the other way round.
 _SECTORS = (4, 3, 1)
+
+
+def generate(task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The mesh of what the task describes: a solid, faces that share their edges, or the region inside of some loops."""
+    try:
+        # Here, because what is missing must reach the parent as an answer.
+        import gmsh
+    except (ImportError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(MISSING) from error
+    gmsh.initialize([], readConfigFiles=False, interruptible=False)
+    gmsh.option.setNumber("General.Terminal", 0)
+    if "solid" in task:
+        answer = _solid(gmsh, json.loads(task["solid"].tobytes()))
+    else:
+        answer = (_faces if "loops" in task else _region)(gmsh, task)
+    gmsh.finalize()
+    return answer
 
 
 def _region(gmsh, task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -219,33 +230,3 @@ def _solid_edge(occ, start: int, inner: list, end: int) -> int:
     if len(between) == 1:
         return occ.addCircleArc(start, between[0], end, center=False)
     return occ.addBezier([start, *between, end])
-
-
-def _main() -> int:
-    # gmsh prints; the real standard output is kept for the answer alone.
-    answer_file = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as given:
-        task = dict(given)
-    try:
-        # Here, because what is missing must reach the parent as an answer.
-        import gmsh
-    except (ImportError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return MISSING
-    gmsh.initialize([], readConfigFiles=False, interruptible=False)
-    gmsh.option.setNumber("General.Terminal", 0)
-    if "solid" in task:
-        answer = _solid(gmsh, json.loads(task["solid"].tobytes()))
-    else:
-        answer = (_faces if "loops" in task else _region)(gmsh, task)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **answer)
-    with answer_file:
-        answer_file.write(buffer.getvalue())
-    gmsh.finalize()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -1,11 +1,12 @@
 """Faces that share their edges, by gmsh: its cells on both sides of an edge fit together."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import shapely
 from jaxtyping import Float, Int
 
 from jno_plugin_geometry._gmsh_process import checked_algorithm, run_gmsh
-from jno_plugin_geometry._netgen_plane import clearances
 from jno_plugin_geometry._polygon_arrangement import Arrangement
 
 # How many times shorter than the mesh size edges beside a narrow gap may become.
@@ -14,37 +15,28 @@ _REFINEMENT = 10
 
 def gmsh_triangles(
     arrangement: Arrangement,
-    edge_sizes: Float[np.ndarray, " e"],
-    face_sizes: Float[np.ndarray, " f"],
+    task: Mapping[str, np.ndarray],
+    shortest: Float[np.ndarray, " e"],
+    longest: Float[np.ndarray, " e"],
     algorithm: int,
     time_limit: float,
     difficulty: str,
 ) -> dict[str, np.ndarray]:
     """`points`, `cells`, the face of each (`cell_faces`), `facets`, and the edge that each lies on (`facet_edges`).
 
-    Edges are cut into equal facets of about their size. Inside of a face lengths blend between those on its edges, and are
-    not longer than that of the face.
+    Edges are cut into equal facets of about their size: `shortest`, but not much shorter than `longest`. Inside of a face
+    lengths blend between those on its edges, and are not longer than that of the face. `task` is what `_polygon_mesh` gives
+    every mesher.
     """
-    # gmsh compares lengths with absolute tolerances, so it works on a geometry of size one at the origin.
-    origin = np.min(arrangement.nodes, axis=0)
-    scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
-    gaps = clearances(arrangement.segments(), float(np.max(edge_sizes)))
-    shortest = np.maximum(np.minimum(gaps, edge_sizes), edge_sizes / _REFINEMENT)
     loops, loop_sizes, loop_faces = _loops(arrangement)
-    task = {
-        "nodes": (arrangement.nodes - origin) / scale,
-        "edges": arrangement.edges,
-        "left": arrangement.left,
-        "right": arrangement.right,
-        "edge_sizes": shortest / scale,
-        "face_sizes": face_sizes / scale,
+    more = {
+        "edge_sizes": np.maximum(shortest, longest / _REFINEMENT),
         "loops": loops,
         "loop_sizes": loop_sizes,
         "loop_faces": loop_faces,
         "algorithm": np.array(checked_algorithm(algorithm)),
     }
-    answer = run_gmsh(task, time_limit, "polygons", difficulty)
-    return answer | {"points": origin + scale * answer["points"]}
+    return run_gmsh({**task, **more}, time_limit, "polygons", difficulty)
 
 
 def _loops(

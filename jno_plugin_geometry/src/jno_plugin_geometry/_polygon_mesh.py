@@ -119,11 +119,7 @@ def polygon_mesh(regions: PolygonRegions, sizes: MeshSizes, *, time_limit: float
     checked_cells(expected, float(np.min(inside)))
     edge_sizes = sizes.of_edges(regions, asked)
     limit = 60 + expected / 1000 if time_limit is None else time_limit
-    if sizes.mesher == "netgen":
-        found = _triangulate(arrangement, edge_sizes, inside, limit)
-    else:
-        difficulty = _difficulty(arrangement)
-        found = _Triangles(**gmsh_triangles(arrangement, edge_sizes, inside, sizes.algorithm, limit, difficulty))
+    found = _triangulate(arrangement, edge_sizes, inside, sizes, limit)
     points, facets = _straightened(arrangement, found)
     tags = {}
     for tag, part in regions.boundaries.items():
@@ -155,12 +151,18 @@ def _straightened(arrangement: Arrangement, found: _Triangles) -> tuple[np.ndarr
     return points, np.where(backward[:, None], found.facets[:, ::-1], found.facets)
 
 
-def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: np.ndarray, limit: float) -> _Triangles:
-    # netgen compares lengths with absolute tolerances, so it works on a geometry of size one at the origin.
+def _triangulate(
+    arrangement: Arrangement,
+    edge_sizes: Float[np.ndarray, " e"],
+    face_sizes: Float[np.ndarray, " f"],
+    sizes: MeshSizes,
+    limit: float,
+) -> _Triangles:
+    # Meshers compare lengths with absolute tolerances, so they work on a geometry of size one at the origin.
     origin = np.min(arrangement.nodes, axis=0)
     scale = float(np.max(np.ptp(arrangement.nodes, axis=0)))
     gaps = clearances(arrangement.segments(), float(np.max(edge_sizes)))
-    shortest = np.minimum(gaps, edge_sizes) / scale
+    shortest, longest = np.minimum(gaps, edge_sizes) / scale, edge_sizes / scale
     task = {
         "nodes": (arrangement.nodes - origin) / scale,
         "edges": arrangement.edges,
@@ -168,8 +170,12 @@ def _triangulate(arrangement: Arrangement, edge_sizes: np.ndarray, face_sizes: n
         "right": arrangement.right,
         "face_sizes": face_sizes / scale,
     }
-    difficulty = functools.partial(_difficulty, arrangement)
-    answer = triangulated(_WORKER, task, shortest, edge_sizes / scale, limit, "polygons", difficulty)
+    if sizes.mesher == "netgen":
+        difficulty = functools.partial(_difficulty, arrangement)
+        answer = triangulated(_WORKER, task, shortest, longest, limit, "polygons", difficulty)
+    else:
+        difficulty = _difficulty(arrangement)
+        answer = gmsh_triangles(arrangement, task, shortest, longest, sizes.algorithm, limit, difficulty)
     found = _Triangles(**answer)
     return dataclasses.replace(found, points=origin + scale * found.points)
 

@@ -1,17 +1,11 @@
-"""The child process of `_polygon_mesh`: reads arrays from standard input, writes the mesh to standard output.
-
-Run as a script, so that it imports netgen and numpy and nothing else.
-"""
-
-import io
-import os
-import sys
+"""What `_polygon_mesh` runs in a child process, by `_worker_main`, where netgen is the mesher."""
 
 import numpy as np
 from netgen.geom2d import SplineGeometry
 
 
-def _generate(task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def generate(task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The mesh of faces from nodes, edges with the faces beside them, and the sizes of both."""
     geometry = SplineGeometry()
     nodes = [geometry.AppendPoint(*node) for node in task["nodes"]]
     rows = zip(task["edges"], task["left"], task["right"], task["edge_sizes"], strict=True)
@@ -30,19 +24,3 @@ def _generate(task: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "facets": segments["nodes"][:, :2].astype(np.int64) - 1,
         "facet_edges": segments["index"].astype(np.int64) - 1,
     }
-
-
-def _main() -> None:
-    # netgen may print; the real standard output is kept for the answer alone.
-    answer_file = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as task:
-        answer = _generate(dict(task))
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **answer)
-    with answer_file:
-        answer_file.write(buffer.getvalue())
-
-
-if __name__ == "__main__":
-    _main()

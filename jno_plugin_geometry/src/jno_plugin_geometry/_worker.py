@@ -14,6 +14,8 @@ from typing import final
 
 import numpy as np
 
+_MAIN = pathlib.Path(__file__).with_name("_worker_main.py")
+
 
 @final
 class WorkerError(Exception):
@@ -29,17 +31,15 @@ class WorkerTimeoutError(Exception):
     """The mesher did not finish in time."""
 
 
-def run_worker(
-    script: pathlib.Path, task: Mapping[str, np.ndarray] | bytes, time_limit: float
-) -> dict[str, np.ndarray]:
-    """The arrays that a script writes to its output as .npz when it reads `task`, arrays as .npz too; `time_limit` in seconds.
+def run_worker(script: pathlib.Path, task: Mapping[str, np.ndarray], time_limit: float) -> dict[str, np.ndarray]:
+    """What the function `generate` of a script makes of the arrays `task`; `time_limit` in seconds.
 
     Raises `WorkerError` with the last line of what it complained about, and `WorkerTimeoutError`.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-P", str(script)],
-            input=task if isinstance(task, bytes) else _packed(task),
+            [sys.executable, "-P", str(_MAIN), str(script)],
+            input=_packed(task),
             capture_output=True,
             timeout=time_limit,
             # The child sees the packages that this process sees, however they came onto its path.

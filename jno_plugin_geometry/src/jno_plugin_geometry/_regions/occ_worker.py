@@ -1,13 +1,7 @@
-"""The child process of `solid_mesh`: reads a task from standard input, writes the mesh to standard output.
-
-Run as a script, so that it imports netgen and numpy and nothing else.
-"""
+"""What `solid_mesh` runs in a child process, by `_worker_main`, where netgen is the mesher."""
 
 import importlib
-import io
 import json
-import os
-import sys
 from typing import Any
 
 import numpy as np
@@ -66,7 +60,9 @@ def _shape(task: dict, sectors: int) -> Any:
     return shape
 
 
-def _generate(task: dict) -> dict[str, np.ndarray]:
+def generate(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The mesh of a solid, a tree of swept leaves, as `solid_mesh` describes it in JSON."""
+    task = json.loads(given["solid"].tobytes())
     failures = []
     # netgen often fails on faces that close on themselves, such as a slender cone in one piece.
     for sectors in _SECTORS:
@@ -81,18 +77,3 @@ def _generate(task: dict) -> dict[str, np.ndarray]:
         cells = mesh.Elements3D().NumPy()["nodes"][:, :4].astype(np.int64) - 1
         return {"points": np.array(mesh.Coordinates()), "cells": cells, "volume": np.array(volume)}
     raise RuntimeError("; ".join(dict.fromkeys(failures)))
-
-
-def _main() -> None:
-    # netgen may print; the real standard output is kept for the answer alone.
-    answer_file = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    answer = _generate(json.load(sys.stdin))
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **answer)
-    with answer_file:
-        answer_file.write(buffer.getvalue())
-
-
-if __name__ == "__main__":
-    _main()

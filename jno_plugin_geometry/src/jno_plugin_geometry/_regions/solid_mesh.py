@@ -64,10 +64,10 @@ def solid_mesh(
     }
     limit = 120 + expected / 500 if time_limit is None else time_limit
     if mesher == "netgen":
-        answer = _run(task, limit)
+        answer = _run(_packed(task), limit)
     else:
-        packed = json.dumps(task | {"algorithm": checked_algorithm(algorithm)}).encode()
-        answer = run_gmsh({"solid": np.frombuffer(packed, np.uint8)}, limit, "solid", _ADVICE)
+        packed = _packed(task | {"algorithm": checked_algorithm(algorithm)})
+        answer = run_gmsh(packed, limit, "solid", _ADVICE)
     built = float(answer["volume"]) * scale**3
     if abs(built - volume) > _VOLUME_TOLERANCE * volume:
         raise JnoValueError(f"OpenCASCADE built a body of volume {built:.6g} of a solid of {volume:.6g}. {_ADVICE}")
@@ -184,9 +184,13 @@ def _project(
             break
 
 
-def _run(task: dict[str, Any], time_limit: float) -> dict[str, np.ndarray]:
+def _packed(task: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {"solid": np.frombuffer(json.dumps(task).encode(), np.uint8)}
+
+
+def _run(task: dict[str, np.ndarray], time_limit: float) -> dict[str, np.ndarray]:
     try:
-        return run_worker(_WORKER, json.dumps(task).encode(), time_limit)
+        return run_worker(_WORKER, task, time_limit)
     except WorkerTimeoutError as error:
         raise JnoValueError(f"netgen {error}. {_ADVICE}") from error
     except WorkerError as error:
