@@ -136,6 +136,38 @@ def test_any_set_of_requests_is_one_propagation():
     assert evaluations(mixed, Request("partial", (0, 0, 1, 1))) == HIDDEN
 
 
+@pytest.mark.parametrize("d", [1, 3])
+def test_what_is_the_same_at_all_points_is_computed_once(d):
+    """Coordinates, also shifted and scaled ones, have constant derivatives: the first layer multiplies n rows only once."""
+    n = 1000
+    columns = columns_of(d, n)
+    params = weights(d, 1)
+
+    def at(columns, aligned):
+        del aligned
+        return mlp(params, 1 - 2 * jnp.concatenate(columns, axis=1))
+
+    field = Field(at=at, values=lambda: at(columns, None), aligned=None, name="u")
+    axes = tuple(range(d))
+
+    def results(columns):
+        return AutomaticDifferentiation().apply((Request("laplacian", axes),), field, support(columns), {}, None)
+
+    products = [e for e in _equations(jax.make_jaxpr(results)(columns).jaxpr) if e.primitive.name == "dot_general"]
+    first = [e for e in products if e.invars[1].aval.shape == (d, 8) and e.invars[0].aval.shape[-1] == d]
+    assert sorted(e.outvars[0].aval.shape[0] for e in first) == [1] * d + [n]
+    (found,) = results(columns)
+    u = jax.vmap(jax.hessian(lambda p: at([p[None, i : i + 1] for i in range(d)], None)[0, 0]))
+    expected = jnp.trace(u(jnp.concatenate(columns, axis=1)[:20]), axis1=1, axis2=2)
+    np.testing.assert_allclose(found[:20].ravel(), expected, rtol=1e-4, atol=1e-4)
+
+
+def _equations(jaxpr):
+    yield from jaxpr.eqns
+    for inner in jex.subjaxprs(jaxpr):
+        yield from _equations(inner)
+
+
 def test_the_planner_maps_over_nothing():
     """Batched: the largest array has n rows, not n squared nor n by the number of axes."""
     columns = columns_of(3, n=1000)

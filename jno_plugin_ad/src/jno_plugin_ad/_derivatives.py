@@ -126,7 +126,8 @@ def _run(interpreter: Interpreter[Any], traced: Traced, columns: Sequence[Any]) 
 def _listed(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:
     algebra = ListedAlgebra(streams)
     axes = {axis for stream in algebra.streams for _, index in stream for axis in index}
-    seeds = [algebra.seed(c, {i: jnp.ones_like(c)} if i in axes else {}) for i, c in enumerate(traced.columns)]
+    unit = jnp.ones((1, 1), traced.columns[0].dtype)
+    seeds = [algebra.seed(c, {i: unit} if i in axes else {}) for i, c in enumerate(traced.columns)]
     interpreter = Interpreter(algebra, _RULES)
     jet = _run(interpreter, traced, seeds)
     fallbacks.update(interpreter.fallbacks)

@@ -138,8 +138,14 @@ class CompiledSteps:
         return CAPACITY if self._stream is None else self._stream.epochs - epoch % self._stream.epochs
 
     def run(self, state: TrainState, steps: int) -> Steps:
-        """A chunk of steps."""
-        return self._executable(state, self._rest, self._source(state), self._mesh.place(np.asarray(steps)))
+        """A chunk of steps; if one was not finite, the state is the one before it."""
+        fixed = (self._rest, self._source(state))
+        chunk = self._executable(state, *fixed, self._mesh.place(np.asarray(steps)))
+        if chunk.halted:
+            # Steps give the same bits again. To keep the state of every step until the next is known to be finite would
+            # cost a small network a tenth of its time.
+            chunk = chunk._replace(state=self._executable(state, *fixed, chunk.done).state)
+        return chunk
 
     def track(self, state: TrainState) -> dict[str, Array]:
         """The trackers that are due, by name."""

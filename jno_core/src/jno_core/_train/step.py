@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -27,7 +26,10 @@ LAST_LOSSES = "losses of the last epoch"
 
 
 class Steps(NamedTuple):
-    """A number of steps as it ended: rows of the buffers beyond `done` are unused. `halted`: step `done` was not finite."""
+    """A number of steps as it ended: rows of the buffers beyond `done` are unused.
+
+    `halted`: a loss or a new weight of step `done` was not finite. The state is the one after that step.
+    """
 
     state: TrainState
     done: Int[Array, ""]
@@ -80,7 +82,7 @@ class Stepper:
         return TrainState(params, opt_state, plugins, key, jnp.asarray(0), jnp.asarray(1.0))
 
     def step(self, state: TrainState, rest: PyTree, source: DomainData | Streamed) -> Epoch:
-        """All updates of one epoch. Where a loss or a new weight is not finite the state stays as it is."""
+        """All updates of one epoch."""
         known = state.plugin_state.get(LAST_LOSSES)
         done = Epoch(state, jnp.asarray(0.0), known, (), jnp.asarray(True))
         for i, (update, objective) in enumerate(self._updates):
@@ -100,8 +102,7 @@ class Stepper:
             total = jnp.mean(done.losses)
             new = dataclasses.replace(new, plugin_state={**new.plugin_state, LAST_LOSSES: done.losses})
         new = dataclasses.replace(new, epoch=state.epoch + 1)
-        kept = jax.tree.map(lambda a, b: jnp.where(done.finite, a, b), _without_key(new), _without_key(state))
-        return Epoch(dataclasses.replace(kept, key=state.key), total, done.losses, done.tracked, done.finite)
+        return Epoch(new, total, done.losses, done.tracked, done.finite)
 
     def run(
         self, state: TrainState, rest: PyTree, source: DomainData | Streamed, steps: Int[Array, ""], capacity: int
@@ -194,7 +195,3 @@ def _updated(update: Update, objective: Objective | AccumulatedObjective, so_far
     finite = functools.reduce(jnp.logical_and, moved, finite & jnp.isfinite(total))
     new = dataclasses.replace(state, params=params, opt_state=opt_state, plugin_state=plugins)
     return Epoch(new, total, seen, measured.tracked, finite)
-
-
-def _without_key(state: TrainState) -> TrainState:
-    return eqx.tree_at(lambda s: s.key, state, None)

@@ -1,13 +1,15 @@
 """What a propagation must be able to do with a value and its derivatives."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from jaxtyping import Array
 
 Jet = TypeVar("Jet")
 """A value together with some of its derivatives at every point; a PyTree of arrays."""
+
+Axes: TypeAlias = Collection[int]
 
 Tower: TypeAlias = Callable[[Array, int], Sequence[Any]]
 """`tower(u, k)`: an elementwise function of `u` and its first k derivatives.
@@ -30,6 +32,10 @@ class AbstractAlgebra(abc.ABC, Generic[Jet]):
     - `generic`: anything that JAX can differentiate in forward mode.
 
     Every rule is exact: the derivatives of the result are those of the composition.
+
+    A derivative that is the same all along an axis, as those of the inputs are along the points, may be kept with length 1
+    there. `linear` and `bilinear` are told the axes that their function keeps `apart`: along which it takes each entry by
+    itself, and so works with length 1 too. `chain` broadcasts; all other functions get arrays of the values' shapes.
     """
 
     @abc.abstractmethod
@@ -49,12 +55,14 @@ class AbstractAlgebra(abc.ABC, Generic[Jet]):
         """The same with zeros for derivatives that were left out, so that jets of one shape have one structure."""
 
     @abc.abstractmethod
-    def linear(self, fn: Callable[..., Sequence[Array]], operands: Sequence[Jet]) -> list[Jet]:
-        """The results of `fn`, which is linear in all operands taken together."""
+    def linear(self, fn: Callable[..., Sequence[Array]], operands: Sequence[Jet], apart: Axes = ()) -> list[Jet]:
+        """The results of `fn`, which is linear in all operands taken together; `apart` holds for each of them."""
 
     @abc.abstractmethod
-    def bilinear(self, product: Callable[[Array, Array], Array], a: Jet, b: Jet) -> Jet:
-        """The result of `product`, which is linear in either operand."""
+    def bilinear(
+        self, product: Callable[[Array, Array], Array], a: Jet, b: Jet, apart: tuple[Axes, Axes] = ((), ())
+    ) -> Jet:
+        """The result of `product`, which is linear in either operand, with the axes of each that it keeps apart."""
 
     @abc.abstractmethod
     def chain(self, tower: Tower, operand: Jet) -> Jet:

@@ -12,14 +12,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Tower
+from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Axes, Tower
 from jno_plugin_ad._propagation.basis import Count, basis_of
 from jno_plugin_ad._propagation.streams import Stream, order_of
 
 
 @final
 class ListedJet(NamedTuple):
-    """A value and those of its derivatives that are not known to be zero, each of the value's shape."""
+    """A value and those of its derivatives that are not known to be zero.
+
+    Each has the value's shape, but for axes of length 1 along which it is everywhere the same.
+    """
 
     value: Array
     streams: dict[Stream, Array]
@@ -34,7 +37,7 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
         self.streams = self._basis.streams
 
     def seed(self, value: Array, tangents: dict[int, Array]) -> ListedJet:
-        """An input whose derivative along axis i is `tangents[i]`, and which has no higher ones."""
+        """An input whose derivative along axis i is `tangents[i]`, which may be broadcast, and which has no higher ones."""
         streams = {}
         for stream in (s for s in self.streams if order_of(s) == 1):
             terms = [_scaled(count, tangents[axis]) for count, (axis,) in stream if axis in tangents]
@@ -45,7 +48,8 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
     def derivative(self, jet: ListedJet, wanted: Stream) -> Array:
         """One of the wanted streams, with zeros if it was left out."""
         terms = [_scaled(count, jet.streams[s]) for count, s in self._basis.coordinates(wanted) if s in jet.streams]
-        return functools.reduce(operator.add, terms) if terms else jnp.zeros_like(jet.value)
+        found = functools.reduce(operator.add, terms) if terms else jnp.zeros((), jet.value.dtype)
+        return jnp.broadcast_to(found, jet.value.shape)
 
     def constant(self, value: Array) -> ListedJet:
         """A jet without streams."""
@@ -63,28 +67,39 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
         """The same with every stream."""
         return ListedJet(jet.value, {s: _stream_of(jet, s) for s in self.streams})
 
-    def linear(self, fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet]) -> list[ListedJet]:
+    def linear(
+        self, fn: Callable[..., Sequence[Array]], operands: Sequence[ListedJet], apart: Axes = ()
+    ) -> list[ListedJet]:
         """Each stream passes by itself; a zero is filled in only beside one that is not."""
         values = fn(*(jet.value for jet in operands))
-        passed = {
-            stream: fn(*(_stream_of(jet, stream) for jet in operands))
-            for stream in self.streams
-            if any(stream in jet.streams for jet in operands)
-        }
+        passed = {}
+        for stream in self.streams:
+            present = [jet.streams[stream] for jet in operands if stream in jet.streams]
+            if present:
+                same = [axis for axis in apart if all(x.shape[axis] == 1 for x in present)]
+                passed[stream] = fn(*(_stream_of(jet, stream, same) for jet in operands))
         return [ListedJet(v, {s: arrays[i] for s, arrays in passed.items()}) for i, v in enumerate(values)]
 
-    def bilinear(self, product: Callable[[Array, Array], Array], a: ListedJet, b: ListedJet) -> ListedJet:
+    def bilinear(
+        self,
+        product: Callable[[Array, Array], Array],
+        a: ListedJet,
+        b: ListedJet,
+        apart: tuple[Axes, Axes] = ((), ()),
+    ) -> ListedJet:
         """Leibniz' rule."""
+        first = {s: _kept(a, s, apart[0]) for s in a.streams}
+        second = {s: _kept(b, s, apart[1]) for s in b.streams}
         streams = {}
         for stream in self.streams:
             terms = []
-            if stream in a.streams:
-                terms.append(product(a.streams[stream], b.value))
-            if stream in b.streams:
-                terms.append(product(a.value, b.streams[stream]))
+            if stream in first:
+                terms.append(product(first[stream], b.value))
+            if stream in second:
+                terms.append(product(a.value, second[stream]))
             for count, left, right in self._basis.products[stream]:
-                if left in a.streams and right in b.streams:
-                    terms.append(_scaled(count, product(a.streams[left], b.streams[right])))
+                if left in first and right in second:
+                    terms.append(_scaled(count, product(first[left], second[right])))
             if terms:
                 streams[stream] = functools.reduce(operator.add, terms)
         return ListedJet(product(a.value, b.value), streams)
@@ -128,8 +143,16 @@ class ListedAlgebra(AbstractAlgebra[ListedJet]):
         return [ListedJet(v, s) for v, s in zip(values, streams, strict=True)]
 
 
-def _stream_of(jet: ListedJet, stream: Stream) -> Array:
-    return jet.streams[stream] if stream in jet.streams else jnp.zeros_like(jet.value)
+def _stream_of(jet: ListedJet, stream: Stream, same: Axes = ()) -> Array:
+    """A stream in the value's shape, zeros if it was left out; with length 1 along the axes where it is the `same`."""
+    value = jnp.asarray(jet.value)
+    shape = [1 if axis in same else size for axis, size in enumerate(value.shape)]
+    return jnp.broadcast_to(jet.streams.get(stream, jnp.zeros((), value.dtype)), shape)
+
+
+def _kept(jet: ListedJet, stream: Stream, apart: Axes) -> Array:
+    """A stream that is there, with length 1 only along axes that are kept apart."""
+    return _stream_of(jet, stream, [axis for axis in apart if jet.streams[stream].shape[axis] == 1])
 
 
 def _scaled(count: Count, x: Array) -> Array:

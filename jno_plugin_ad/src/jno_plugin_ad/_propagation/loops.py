@@ -16,6 +16,8 @@ def _scan(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: Jets)
     params, body = equation.params, equation.params["jaxpr"]
     n_consts, n_carry = params["num_consts"], params["num_carry"]
     consts, carry, slices = operands[:n_consts], operands[n_consts:][:n_carry], operands[n_consts + n_carry :]
+    # What is the same along the axis of the steps is cut along it all the same.
+    slices = [interpreter.algebra.linear(lambda x: [x], [jet])[0] for jet in slices]
 
     def step(carry: Jets, row: Jets) -> tuple[Jets, Jets]:
         results = interpreter.run(body.jaxpr, body.consts, [*consts, *carry, *row])

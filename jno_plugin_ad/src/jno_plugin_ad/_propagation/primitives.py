@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jno_plugin_ad._propagation import towers
+from jno_plugin_ad._propagation.algebra import Axes
 from jno_plugin_ad._propagation.interpreter import Interpreter, Rule, bind, by_nested_jvp, is_smooth
 
 
@@ -36,9 +37,22 @@ def linear(*positions: int) -> Rule:
                 filled[i] = array
             return bind(equation, filled)
 
-        return algebra.linear(fn, [operands[i] for i in chosen])
+        apart = () if positions else _axes_apart(equation)
+        return algebra.linear(fn, [operands[i] for i in chosen], apart)
 
     return rule
+
+
+def _axes_apart(equation: jex.JaxprEqn) -> Axes:
+    """The axes along which a primitive takes each entry by itself and does not know how many there are."""
+    axes, params = range(len(_shape(equation.invars[0]))), equation.params
+    match equation.primitive.name:
+        case "concatenate":
+            return [axis for axis in axes if axis != params["dimension"]]
+        case "reduce_sum":
+            return [axis for axis in axes if axis not in params["axes"]]
+        case name:
+            return axes if name in _SHAPELESS.split() else ()
 
 
 def _select(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -46,7 +60,21 @@ def _select(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: lis
 
 
 def _bilinear(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
-    return [interpreter.algebra.bilinear(lambda a, b: bind(equation, (a, b))[0], *operands)]
+    a, b = operands
+    return [interpreter.algebra.bilinear(lambda x, y: bind(equation, (x, y))[0], a, b, _factors_apart(equation))]
+
+
+def _factors_apart(equation: jex.JaxprEqn) -> tuple[Axes, Axes]:
+    """The axes of each factor that a product takes entry by entry without a partner in the other factor."""
+    shapes = [_shape(factor) for factor in equation.invars]
+    if equation.primitive.name == "dot_general":
+        (contracted, batched) = equation.params["dimension_numbers"]
+        bound = [{*c, *b} for c, b in zip(contracted, batched, strict=True)]
+    else:
+        scalar = equation.primitive.name == "mul" and () in shapes
+        bound = [set() if scalar else {*range(len(shape))} for shape in shapes]
+    first, second = ([axis for axis in range(len(s)) if axis not in b] for s, b in zip(shapes, bound, strict=True))
+    return first, second
 
 
 def _elementwise(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -64,11 +92,18 @@ def _sum_like(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: l
     algebra = interpreter.algebra
     a, b = operands
     result = bind(equation, (algebra.value(a), algebra.value(b)))[0]
+    axes = range(result.ndim)
     if algebra.varies(a) and algebra.varies(b):
-        return algebra.linear(lambda x, y: bind(equation, (x, y)), operands)
-    moving = a if algebra.varies(a) else b
+        same_rank = len(_shape(equation.invars[0])) == len(_shape(equation.invars[1]))
+        return algebra.linear(lambda x, y: bind(equation, (x, y)), operands, axes if same_rank else ())
+    moving, variable = (a, equation.invars[0]) if algebra.varies(a) else (b, equation.invars[1])
     negative = moving is b and equation.primitive.name == "sub"
-    (passed,) = algebra.linear(lambda x: [jnp.broadcast_to(-x if negative else x, result.shape)], [moving])
+    if _shape(variable) != result.shape:
+        (passed,) = algebra.linear(lambda x: [jnp.broadcast_to(-x if negative else x, result.shape)], [moving])
+    elif negative:
+        (passed,) = algebra.linear(lambda x: [-x], [moving], axes)
+    else:
+        passed = moving
     return [passed._replace(value=result)]
 
 
@@ -166,6 +201,9 @@ _LINEAR = """
     broadcast_in_dim concatenate conj convert_element_type copy copy_p cumsum device_put expand_dims fft imag neg pad
     real reduce_precision reduce_sum reduce_window_sum reshape rev slice split squeeze stack tile transpose unstack
     complex name sharding_constraint optimization_barrier
+"""
+_SHAPELESS = """
+    conj convert_element_type copy copy_p imag neg real reduce_precision squeeze transpose
 """
 _ENTRYWISE = frozenset(
     f"{_UNARY} {_FLAT} add add_any atan2 clamp convert_element_type copy div max min mul neg pow rem select_n sub".split()

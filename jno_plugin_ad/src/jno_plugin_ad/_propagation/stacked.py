@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Tower
+from jno_plugin_ad._propagation.algebra import AbstractAlgebra, Axes, Tower
 
 
 @final
@@ -56,8 +56,10 @@ class StackedAlgebra(AbstractAlgebra[StackedJet]):
         tangents = tangents_of(jet, self.directions)
         return StackedJet(jet.value, tangents, laplacian_of(jet) if self.second else None)
 
-    def linear(self, fn: Callable[..., Sequence[Array]], operands: Sequence[StackedJet]) -> list[StackedJet]:
-        """Derivatives pass like values."""
+    def linear(
+        self, fn: Callable[..., Sequence[Array]], operands: Sequence[StackedJet], apart: Axes = ()
+    ) -> list[StackedJet]:
+        """Derivatives pass like values, with their shapes."""
         values = fn(*(jet.value for jet in operands))
         tangents = laplacians = [None] * len(values)
         if any(jet.tangents is not None for jet in operands):
@@ -66,7 +68,13 @@ class StackedAlgebra(AbstractAlgebra[StackedJet]):
             laplacians = fn(*map(laplacian_of, operands))
         return [StackedJet(*parts) for parts in zip(values, tangents, laplacians, strict=True)]
 
-    def bilinear(self, product: Callable[[Array, Array], Array], a: StackedJet, b: StackedJet) -> StackedJet:
+    def bilinear(
+        self,
+        product: Callable[[Array, Array], Array],
+        a: StackedJet,
+        b: StackedJet,
+        apart: tuple[Axes, Axes] = ((), ()),
+    ) -> StackedJet:
         """Leibniz' rule."""
         tangents, laplacian = [], []
         if a.tangents is not None:
