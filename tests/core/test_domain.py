@@ -40,6 +40,8 @@ def test_a_point_cloud_has_the_tags_it_was_given():
     domain = jno.domain.from_array({"interior": CLOUD, "wall": CLOUD[:3]})
     assert domain.tags == ("interior", "wall")
     assert (domain.mesh, domain.geometry) == (None, None)
+    with pytest.raises(JnoValueError, match="points have no cells"):
+        jno.domain.from_array({"interior": CLOUD}, compute_mesh_connectivity=True)
 
 
 def test_unknown_tags_list_what_there_is(square):

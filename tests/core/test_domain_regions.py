@@ -166,7 +166,9 @@ def test_connectivity():
     assert found["triangles"].shape == (32, 3)
     assert found["nodal_volumes"].sum() == pytest.approx(1)
     assert found["nodal_ds"].sum() == pytest.approx(4)
-    assert len(found["boundary_indices"]) == 16
+    assert len(found["boundary_indices"]) == len(found["boundary_edges"]) == 16
+    np.testing.assert_array_equal(found["boundary_points"], found["points"][found["boundary_indices"]])
+    assert np.all(np.any((found["boundary_points"] == 0) | (found["boundary_points"] == 1), axis=1))
     edges = {tuple(sorted(e)) for c in found["triangles"] for e in ((c[0], c[1]), (c[1], c[2]), (c[2], c[0]))}
     for node, around in enumerate(found["neighbors"]):
         assert sorted(around) == sorted({a if b == node else b for a, b in edges if node in (a, b)})

@@ -1,5 +1,7 @@
 """Domains of polygons with regions, as users write them."""
 
+import re
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,8 @@ import shapely
 from shapely.geometry import Point, box
 
 import jno
-from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
+from jno_core import AbstractResampler, hookimpl
+from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError, PluginCapabilityError
 
 
 def values(domain, *expressions):
@@ -136,11 +139,155 @@ def test_samplers_and_times():
     assert t.collocation.times == 4
 
 
+class Fresh(AbstractResampler):
+    """All points from the pool, after every epoch."""
+
+    number: int = 0
+    every: int = 1
+    start: int = 0
+
+    def init(self):
+        return ()
+
+    def select(self, state, view, key):
+        n = len(view.points)
+        return n + jax.random.choice(key, len(view.pool), (n,), replace=False), state
+
+
+REGIONS = {"a": [(0, 0), (1, 0), (1, 1), (0, 1)], "b": [(1, 0), (2, 0), (2, 1), (1, 1)]}
+
+
+def test_strategies_by_region():
+    one, two, three = (Fresh(number) for number in range(3))
+    domain = jno.domain.csg.from_polygons(REGIONS, resampling_strategies={"b": one, "*": two}, time=(0.0, 1.0, 3))
+    domain.region("core", box(0.2, 0.2, 0.4, 0.4)).region("east", "interior_b")
+    wanted = {"interior": two, "interior_a": two, "interior_b": one, "core": two, "east": one}
+    for tag in (*wanted, "boundary", "interface_a_b", "boundary_b_0", "initial"):
+        domain.variable(tag, (5, None))
+    x, *_ = domain.variable("interior_b", (5, None), resampling_strategy=three)
+    domain.variable("left", (5, None), resampling_strategy=three)
+    domain.variable("k", np.ones((5, 1)), per="point", at=domain.variable("right", (5, None))[0])
+    assert dict(domain.resamplers) == {**wanted, x.collocation.name: three, "left": three}
+    # Set operations keep them, of two the left one; without "*" the other regions have none.
+    other = jno.domain.csg(box(0, 2, 1, 3), name="c", resampling_strategies={"c": three})
+    both = other | jno.domain.csg.from_regions(
+        {"b": box(1, 0, 2, 1), "c": box(0, 2, 1, 3)}, resampling_strategies={"c": one}
+    )
+    for tag in ("interior", "interior_b", "interior_c"):
+        both.variable(tag, (5, None))
+    assert dict(both.resamplers) == {"interior_c": three}
+    assert both.geometry.resampler("interior_c") is three
+    with pytest.raises(JnoKeyError, match="no tag 'nothing'"):
+        both.geometry.resampler("nothing")
+
+
+def test_points_of_a_region_are_renewed_in_it():
+    domain = jno.domain.csg.from_polygons(REGIONS, resampling_strategies={"b": Fresh()})
+    xa, ya, _ = domain.variable("interior_a", (20, None))
+    xb, yb, _ = domain.variable("interior_b", (20, None))
+    net = jno.nn.wrap(eqx.nn.MLP(2, 1, 4, 1, jnp.tanh, key=jax.random.key(0))).optimizer(optax.adam(1e-3))
+    seen = []
+
+    class Sees:
+        @hookimpl
+        def on_points_change(self, region, points):
+            seen.append((region, points))
+
+    jno.core([net(xa, ya).mse, net(xb, yb).mse]).solve(3, callbacks=[Sees()])
+    assert [region for region, _ in seen] == ["interior_b"] * len(seen)
+    assert len(seen) >= 2
+    points = np.concatenate([np.concatenate([p[0] for _, p in seen]), domain.points(xb)])
+    assert len(np.unique(points, axis=0)) == 20 * (len(seen) + 1)
+    assert np.all((points[:, 0] >= 1) & (points[:, 0] <= 2))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "texts"),
+    [
+        ({"resampling_strategies": {"c": Fresh()}}, JnoValueError, ["'c'", r"\['a', 'b'\]", r"'\*'", "variable"]),
+        ({"resampling_strategies": {"left": Fresh()}}, JnoValueError, ["'left'", "boundaries", "variable"]),
+        ({"resampling_strategies": [Fresh()]}, JnoTypeError, ["resampling_strategies must map names of regions"]),
+        ({"resampling_strategies": {"a": "rad"}}, JnoTypeError, ["'a'", "AbstractResampler", "jno.sampler", "'rad'"]),
+        ({"resampling_strategy": Fresh}, JnoTypeError, ["'\\*'", "AbstractResampler", "Pass an object"]),
+        ({"resampling_strategy": Fresh(), "resampling_strategies": {"*": Fresh()}}, JnoValueError, ["give one"]),
+        ({"sampler": np.ones, "samplers": {"*": np.ones}}, JnoValueError, ["samplers", "sampler=", "give one"]),
+    ],
+)
+def test_strategies_that_are_none_are_refused(given, error, texts):
+    with pytest.raises(error) as caught:
+        jno.domain.csg.from_polygons(REGIONS, **given)
+    for text in texts:
+        assert re.search(text, str(caught.value))
+
+
+def test_every_argument_by_its_name():
+    rule, drawn = Fresh(), []
+
+    def middle(geometry, n):
+        drawn.append(n)
+        return np.tile(np.array(geometry.centroid.coords), (n, 1))
+
+    for make, regions in (
+        (jno.domain.csg.from_polygons, REGIONS),
+        (jno.domain.csg.from_regions, {name: shapely.Polygon(ring) for name, ring in REGIONS.items()}),
+    ):
+        domain = make(
+            regions,
+            time=(0.0, 1.0, 3),
+            compute_mesh_connectivity=False,
+            mesh_size=None,
+            sampler=middle,
+            samplers={"a": middle},
+            resampling_strategy=rule,
+            resampling_strategies={"a": rule},
+        )
+        assert domain.mesh is None
+        np.testing.assert_allclose(domain.times, [0, 0.5, 1])
+        x, *_ = domain.variable("interior_a", sample=(4, None))
+        np.testing.assert_allclose(domain.points(x), np.full((4, 2), 0.5))
+    assert drawn == [4, 4]
+    assert domain.region(name="core", where=box(0.4, 0.4, 0.6, 0.6), kind="interior") is domain
+    domain.add_boundary_segments(tag="low", segments=[[(0, 0), (2, 0)]], normal_geometry=["a", "b"])
+    for tag in ("left", "right"):
+        domain.variable(tag, sample=(8, None), normals=True)
+    assert domain.build_mesh(
+        mesh_size=0.5, algorithm=6, region_mesh_sizes={"a": 0.4}, sizes={"b": 0.5}, interpolate=False
+    )
+    assert len(domain.points(domain.variable("low", sample=(None, None))[0])) >= 5
+    assert len(domain.draw_candidates(tag="boundary_a")[1]) == 1000
+    [first, *_] = domain.compute_enclosure_view_factor(tags=["left", "right"], opaque_tags=["top"], medium_tags=None)
+    assert [node.tag for node in first] == ["v_left__left", "f_left__left"]
+
+
+def test_polygons_without_a_name():
+    """`jno.domain(...)` takes what `jno.domain.csg(...)` takes."""
+    ring = REGIONS["b"]
+    for source in (np.array(ring), shapely.Polygon(ring), {"polygon": ring}, ring):
+        domain = jno.domain(source)
+        assert {"interior", "boundary", "interior_polygon", "boundary_polygon_3", "left", "top"} <= set(domain.tags)
+        assert domain.geometry.measure("interior_polygon") == pytest.approx(1)
+    assert np.sum(jno.domain(ring, mesh_size=0.5).mesh_connectivity["nodal_volumes"]) == pytest.approx(1)
+    with pytest.raises(JnoTypeError, match="takes time and compute_mesh_connectivity"):
+        jno.domain(domain, mesh_size=0.1)
+
+
+def test_a_stack_has_no_mesh():
+    domain = jno.domain.stack(2 * jno.domain(box(0, 0, 1, 1)))
+    x, y, _ = domain.variable("interior")
+    assert x.aval.shape == (256, 1)
+    assert domain.variable("boundary")[0].aval.shape == (64, 1)
+    assert domain.mesh is None
+    with pytest.raises(JnoValueError, match="needs a mesh"):
+        (x * y).integrate()
+    slope = (x * y).d(x, scheme="finite_difference:area_weighted")
+    with pytest.raises(PluginCapabilityError, match=r"area_weighted.*works on the nodes of a mesh"):
+        jno.core([slope.mse]).eval(slope)
+
+
 def test_what_is_refused():
-    with pytest.raises(JnoTypeError):
-        jno.domain(5)
-    with pytest.raises(JnoNotImplementedError):
-        jno.domain.csg(box(0, 0, 1, 1), resampling_strategy=object())
+    for wrong in (5, None, lambda geometry: geometry):
+        with pytest.raises(JnoTypeError, match="takes a geometry, a Mesh, a path, polygons or a Domain"):
+            jno.domain(wrong)
     with pytest.raises(JnoTypeError, match="arguments are"):
         jno.domain.csg(box(0, 0, 1, 1), mesh_sizes=0.1)
     with pytest.raises(AttributeError, match="from_nothing"):

@@ -3,8 +3,12 @@
 import dataclasses
 from typing import ClassVar
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import meshio
 import numpy as np
+import optax
 import pytest
 
 import jno
@@ -201,6 +205,48 @@ def test_what_meshio_writes(tmp_path, kind):
     np.testing.assert_array_equal(found.facets["rest"], edges[~low])
     np.testing.assert_array_equal(found.regions["east"], np.flatnonzero(x > 1))
     np.testing.assert_allclose([file.measure("low"), file.measure("rest"), file.measure("interior")], [2, 4, 2])
+
+
+def test_a_file_made_elsewhere_is_trained_on_and_goes_back_with_its_fields(tmp_path):
+    mesh = Polygon([(0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0)], mesh_size=0.5).mesh()
+    points = np.concatenate([mesh.points, np.zeros((len(mesh.points), 1))], axis=1)
+    west = np.mean(mesh.points[mesh.cells], axis=1)[:, 0] < 1
+    ids = [np.ones(len(mesh.facets["boundary"]), int), np.where(west, 2, 3)]
+    made = meshio.Mesh(
+        points,
+        [("line", mesh.facets["boundary"]), ("triangle", mesh.cells)],
+        cell_data={"gmsh:physical": ids, "gmsh:geometrical": ids},
+        field_data={"rim": [1, 1], "west": [2, 2], "east": [3, 2]},
+    )
+    meshio.gmsh.write(tmp_path / "part.msh", made, fmt_version="2.2")
+    domain = jno.domain(tmp_path / "part.msh")
+    assert domain.tags == ("interior", "boundary", "rim", "west", "east")
+    x, y, _ = domain.variable("west")
+    xr, yr, _ = domain.variable("rim")
+    net = jno.nn.wrap(eqx.nn.MLP(2, 1, 4, 1, jnp.tanh, key=jax.random.key(0))).optimizer(optax.adam(1e-2))
+    crux = jno.core([(net(x, y) - 1).mse, net(xr, yr).mse])
+    history = crux.solve(3).total_loss_history
+    assert history[-1] < history[0]
+    x, y, _ = domain.variable("interior")
+    crux.export_vtu(net(x, y).name("u"), tmp_path / "u.vtu")
+    again = jno.domain(tmp_path / "u.vtu")
+    np.testing.assert_array_equal(again.mesh.points, domain.mesh.points)
+    np.testing.assert_array_equal(again.mesh.cells, mesh.cells)
+    for mine, theirs in ((domain.mesh.facets, again.mesh.facets), (domain.mesh.regions, again.mesh.regions)):
+        assert list(theirs) == list(mine)
+        for tag, rows in mine.items():
+            np.testing.assert_array_equal(theirs[tag], rows)
+    np.testing.assert_array_equal(np.ravel(again.geometry.point_data["u"]), np.ravel(crux.eval(net(x, y))))
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".msh", "gmsh"), (".msh", "gmsh22"), (".vtu", "vtu"), (".vtk", "vtk")])
+def test_a_file_without_groups_has_all_of_it_and_its_boundary(tmp_path, suffix, kind):
+    mesh = Rectangle(mesh_size=0.5).mesh()
+    points = np.concatenate([mesh.points, np.zeros((len(mesh.points), 1))], axis=1)
+    meshio.write(tmp_path / f"bare{suffix}", meshio.Mesh(points, [("triangle", mesh.cells)]), kind)
+    file = MeshFile(tmp_path / f"bare{suffix}")
+    assert file.tags() == {"interior": "interior", "boundary": "boundary"}
+    assert (file.measure("interior"), file.measure("boundary")) == (1.0, 4.0)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

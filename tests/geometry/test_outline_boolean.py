@@ -6,7 +6,9 @@ import shapely
 from hypothesis import given, settings, strategies as st
 
 from jno_core.errors import JnoValueError
+from jno_plugin_geometry._regions import outline_boolean
 from jno_plugin_geometry._regions.outline import Outline
+from jno_plugin_geometry._regions.outline_rings import UnbalancedError
 
 OPERATIONS = ("union", "intersection", "difference")
 SQUARE = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
@@ -81,7 +83,7 @@ def test_rotated_boxes_agree_with_shapely(operation):
     assert result.boundary_measure("boundary") == pytest.approx(expected.length, rel=1e-12)
 
 
-@pytest.mark.parametrize("d", [1e-5, 0.3, 1.0, 1.7, 1.999, 1.9999999])
+@pytest.mark.parametrize("d", [1e-5, 0.3, 1.0, 1.7, 1.999, 1.9999999, 1.999999999])
 def test_lens_of_two_circles(d):
     a, b = Outline.disk((0.3, -0.2), 1.0), Outline.disk((0.3 + 0.6 * d, -0.2 + 0.8 * d), 1.0)
     # The half angle of each arc, its cosine being d / 2, without cancellation.
@@ -259,6 +261,69 @@ def test_what_nearly_touches():
             tilted = Outline.polygon(turned(SQUARE, sign * gap))
             for operation, expected in (("union", 4), ("intersection", 4), ("difference", 0)):
                 assert area(square, tilted, operation) == pytest.approx(expected, abs=8 * gap + 1e-11)
+
+
+def test_boundaries_that_do_not_close_are_explained(monkeypatch):
+    def failing(*arguments):
+        raise UnbalancedError
+
+    monkeypatch.setattr(outline_boolean, "rings_of", failing)
+    with pytest.raises(
+        JnoValueError, match=r"union failed: .*nearly coincide.*same vertices.*move one of them by 2e-06"
+    ):
+        box(0, 0, 1, 2).combined(box(1, 0, 2, 1), "union")
+
+
+def nudged(rng, leaves, step, straight):
+    """A random tree of regions on a lattice, moved off it by up to `step`, and which points are in it for sure or not."""
+    if leaves > 1:
+        operation, first = OPERATIONS[rng.integers(3)], rng.integers(1, leaves)
+        (a, in_a), (b, in_b) = (nudged(rng, n, step, straight) for n in (first, leaves - first))
+        bounds = {
+            "union": lambda p: np.minimum(in_a(p), in_b(p)),
+            "intersection": lambda p: np.maximum(in_a(p), in_b(p)),
+            "difference": lambda p: np.maximum(in_a(p), -in_b(p)),
+        }
+        try:
+            return a.combined(b, operation), bounds[operation]
+        except JnoValueError as error:
+            if "is empty" not in str(error):
+                raise
+            return a, in_a
+    noise = step * rng.uniform(-1, 1, (6, 2))
+    center, r, t = rng.integers(-2, 3, 2) / 2 + noise[0], rng.integers(1, 4) / 2 + noise[1, 0], rng.integers(8)
+    kind, t = 2 if straight else rng.integers(3), t * np.pi / 4 + noise[1, 1] * rng.integers(2)
+    corners = turned(SQUARE, t, r, center) + noise[2:]
+    makers = (
+        lambda: Outline.disk(center, r),
+        lambda: Outline.ellipse(center, (r, r / 2), t),
+        lambda: Outline.polygon(corners),
+    )
+    leaf = makers[kind]()
+    return leaf, leaf.signed_distance
+
+
+# Each of these once failed, or lost a part of the region.
+@pytest.mark.parametrize(
+    ("seed", "straight"),
+    [*((seed, False) for seed in (299, 517, 1101, 2228, 4024)), *((seed, True) for seed in (281, 478, 784, 799, 1774))],
+)
+def test_regions_nudged_off_a_lattice(seed, straight):
+    rng = np.random.default_rng(seed)
+    step = 10.0 ** rng.uniform(-16, -6)
+    leaves = int(rng.integers(2, 12))
+    (a, in_a), (b, in_b) = (nudged(rng, leaves, step, straight) for _ in range(2))
+    union, common, only_a, only_b = (
+        area(*pair) for pair in ((a, b, "union"), (a, b, "intersection"), (a, b, "difference"), (b, a, "difference"))
+    )
+    assert min(union, common, only_a, only_b) >= 0
+    assert union == pytest.approx(common + only_a + only_b, abs=1e-9)
+    assert only_a + common == pytest.approx(a.interior_measure(), abs=1e-9)
+    assert only_b + common == pytest.approx(b.interior_measure(), abs=1e-9)
+    points = rng.uniform(-3, 3, (100, 2))
+    for region, bound in ((a, in_a(points)), (b, in_b(points))):
+        clear = np.abs(bound) > 1e-9
+        np.testing.assert_array_equal((region.signed_distance(points) < 0)[clear], (bound < 0)[clear])
 
 
 def test_far_from_the_origin():

@@ -17,6 +17,7 @@ from jno_core._interfaces import (
     AbstractMeshFile as AbstractMeshFile,
     AbstractPeriodic as AbstractPeriodic,
     AbstractRemeshable as AbstractRemeshable,
+    AbstractRenewable as AbstractRenewable,
     AbstractResampler as AbstractResampler,
     AbstractRunView as AbstractRunView,
     AbstractSchedule as AbstractSchedule,

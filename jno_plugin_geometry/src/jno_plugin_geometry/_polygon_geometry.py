@@ -16,34 +16,26 @@ from jno_core import (
     AbstractEnclosure,
     AbstractGeometry,
     AbstractRemeshable,
+    AbstractRenewable,
+    AbstractResampler,
     Mesh,
     PointDraw,
     RegionKind,
     SetOperation,
 )
-from jno_core.errors import JnoNotImplementedError, JnoTypeError, JnoValueError
+from jno_core.errors import JnoTypeError, JnoValueError
 from jno_plugin_geometry._arguments import checked_count
 from jno_plugin_geometry._polygon_arrangement import Segments
 from jno_plugin_geometry._polygon_checks import checked_areas, checked_vertices
 from jno_plugin_geometry._polygon_distance import AbstractPolygonDistance
 from jno_plugin_geometry._polygon_edits import combined, with_boundary_segments, with_region
 from jno_plugin_geometry._polygon_mesh import MeshSizes, polygon_mesh
-from jno_plugin_geometry._polygon_points import PolygonPoints, Sampler, checked_samplers, within
+from jno_plugin_geometry._polygon_options import Sampler, checked_samplers, checked_strategies
+from jno_plugin_geometry._polygon_points import PolygonPoints, within
 from jno_plugin_geometry._polygon_regions import PolygonRegions
+from jno_plugin_geometry._polygon_sides import EdgeSides, sides_of, turned_into, walls
 
 _OPTIONS = "region_mesh_sizes, sizes, interpolate, algorithm and mesher"
-# The medium of radiation, unless it is named.
-_MEDIA = ("gas", "air")
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class EdgeSides:
-    """Edges `(e, 2, 2)` with what their tag bounds on the left, and the names of the regions on either side."""
-
-    edges: Segments
-    left: tuple[frozenset[str], ...]
-    right: tuple[frozenset[str], ...]
 
 
 @final
@@ -55,6 +47,7 @@ class PolygonGeometry(
     AbstractEditable,
     AbstractRemeshable,
     AbstractEnclosure,
+    AbstractRenewable,
     AbstractGeometry,
 ):
     """Named polygonal regions of the plane. Immutable: what changes it returns a new one.
@@ -64,7 +57,10 @@ class PolygonGeometry(
     - `name`: what the region is called when only one is given.
     - `mesh_size`: if given, there is a mesh from the start; otherwise `remeshed` makes one.
     - `sampler(geometry, n) -> (n, 2)` draws points of the interior instead of the uniform distribution, and
-      `samplers[name]` those of one region.
+      `samplers[name]` those of one region; `samplers["*"]` is the same as `sampler`.
+    - `resampling_strategy`, an `AbstractResampler` such as one of `jno.sampler`, renews the points of interior tags while a
+      problem is trained, and `resampling_strategies[name]` those of one region, with `"*"` for all others. What is given to
+      `variable(...)` comes first; points of boundaries and of `initial` are renewed only by that.
 
     Tags: `interior`, `boundary`; `left`, `right`, `bottom`, `top` if the outer ring is a rectangle along the axes; for each
     region `interior_<r>`, `boundary_<r>` and its edges in the order of its vertices `boundary_<r>_0`, ...; for each pair of
@@ -85,15 +81,14 @@ class PolygonGeometry(
         mesh_size: float | None = None,
         sampler: Sampler | None = None,
         samplers: Mapping[str, Sampler] | None = None,
-        resampling_strategy: Any = None,
-        resampling_strategies: Any = None,
+        resampling_strategy: AbstractResampler | None = None,
+        resampling_strategies: Mapping[str, AbstractResampler] | None = None,
     ) -> None:
-        if resampling_strategy is not None or resampling_strategies is not None:
-            raise JnoNotImplementedError("Resampling strategies come with jno 0.3; leave them out until then.")
         sources = checked_areas(source if isinstance(source, Mapping) else {name: source})
         regions = PolygonRegions(sources, shapely.union_all(list(sources.values())))
         names = list(source) if isinstance(source, Mapping) else [name]
-        points = PolygonPoints(regions, checked_samplers(sampler, samplers, names))
+        strategies = checked_strategies(resampling_strategy, resampling_strategies, names)
+        points = PolygonPoints(regions, checked_samplers(sampler, samplers, names), strategies)
         self._fill(points, None if mesh_size is None else MeshSizes.from_user(mesh_size, None, None, True, "netgen"))
 
     @classmethod
@@ -135,6 +130,9 @@ class PolygonGeometry(
 
     def sample(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._points.of(tag, checked_count("n", n, 0), rng)
+
+    def resampler(self, tag: str) -> AbstractResampler | None:
+        return self._points.strategy(tag)
 
     @property
     def boundary_coordinates(self) -> int:
@@ -203,37 +201,22 @@ class PolygonGeometry(
     def combined(self, operation: SetOperation, other: Any) -> Self:
         """The union, intersection, difference or symmetric difference; with a mesh if both have one, of the finer size.
 
-        Regions, samplers and added parts of both are kept, as far as they lie in the result. Regions of the same name
-        become one; of other things with the same name the left one counts.
+        Regions, samplers, strategies and added parts of both are kept, as far as they lie in the result. Regions of the same
+        name become one; of other things with the same name the left one counts.
         """
         if not isinstance(other, PolygonGeometry):
             raise JnoTypeError(f"Only polygon geometries can be combined, got {type(other).__name__}.")
         regions = combined(operation, self._regions, other._regions)
-        samplers = {**other._points.samplers, **self._points.samplers}
         sizes = None if self._sizes is None or other._sizes is None else self._sizes.merged(other._sizes)
-        return self._with(PolygonPoints(regions, samplers), sizes)
+        return self._with(self._points.merged(other._points, regions), sizes)
 
     def boundary_edges(self) -> Segments:
         """All boundary and interface edges `(e, 2, 2)`: what blocks rays."""
-        # Lines that a user drew inside of a region are no walls, so faces of the same regions leave no edge between them.
-        number = len(self._regions.sources)
-        arrangement = self._regions.arrangement
-        covers = np.append(arrangement.covers[:, :number], np.zeros((1, number), dtype=bool), axis=0)
-        differ = np.any(covers[arrangement.left] != covers[arrangement.right], axis=1)
-        return arrangement.segments()[differ | ((arrangement.left < 0) != (arrangement.right < 0))]
+        return walls(self._regions)
 
     def sides(self, tag: str) -> EdgeSides:
         """The edges of a boundary tag and the regions on their two sides; an empty set is the outside."""
-        if self._regions.kind(tag) != "boundary":
-            raise JnoValueError(f"{tag!r} is an interior tag; boundary tags have sides.")
-        part = self._regions.boundaries[self._regions.resolved(tag)]
-        arrangement = self._regions.arrangement
-        covers = np.append(arrangement.covers, np.zeros((1, arrangement.covers.shape[1]), dtype=bool), axis=0)
-        names = [frozenset(name for name, covered in zip(self.regions, row, strict=True) if covered) for row in covers]
-        left = np.where(part.forward, arrangement.left[part.edges], arrangement.right[part.edges])
-        right = np.where(part.forward, arrangement.right[part.edges], arrangement.left[part.edges])
-        segments = self._regions.directed_segments(self._regions.resolved(tag))
-        return EdgeSides(segments, tuple(names[face] for face in left), tuple(names[face] for face in right))
+        return sides_of(self._regions, tag)
 
     def turned_into(
         self, points: Float[np.ndarray, "n 2"], normals: Float[np.ndarray, "n 2"], medium: Sequence[str] | None = None
@@ -243,13 +226,7 @@ class PolygonGeometry(
         The medium is that of the named regions; by default of those called gas or air, in any case, else all of the
         geometry. A normal with the medium on both sides or on neither stays as it is.
         """
-        if medium is None:
-            medium = [name for name in self.regions if name.lower() in _MEDIA]
-        area = self._regions.named_area(medium) if medium else self.active
-        # Far enough to leave the boundary, near enough not to pass through a thin layer.
-        step = 1e-7 * self._regions.size * np.asarray(normals)
-        ahead, behind = (shapely.intersects_xy(area, *(points + side).T) for side in (step, -step))
-        return np.where((behind & ~ahead)[:, None], -np.asarray(normals), normals)
+        return turned_into(self._regions, points, normals, medium)
 
     def __repr__(self) -> str:
         return f"PolygonGeometry({', '.join(self.regions)}; area {self.active.area:.6g})"

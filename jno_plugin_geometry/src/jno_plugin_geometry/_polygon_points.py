@@ -2,20 +2,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias, final
+from collections.abc import Mapping
+from typing import Any, Self, final
 
 import numpy as np
 import shapely
 from jaxtyping import Bool, Float, Int
 
-from jno_core import PointDraw
-from jno_core.errors import JnoKeyError, JnoTypeError, JnoValueError
+from jno_core import AbstractResampler, PointDraw
+from jno_core.errors import JnoKeyError, JnoValueError
 from jno_plugin_geometry._polygon_arrangement import TOLERANCE
+from jno_plugin_geometry._polygon_options import Sampler, by_tag
 from jno_plugin_geometry._polygon_regions import PolygonRegions
 from jno_plugin_geometry._regions.arc_length import split
-
-Sampler: TypeAlias = Callable[[Any, int], Any]
 
 
 @final
@@ -23,18 +22,20 @@ Sampler: TypeAlias = Callable[[Any, int], Any]
 class PolygonPoints:
     """Draws points of regions: by a user's sampler where there is one, uniformly elsewhere.
 
-    `samplers` are functions `(geometry, n) -> (n, 2)` by the names of regions; `"interior"` is that of all others.
+    `samplers` are functions `(geometry, n) -> (n, 2)`, and `strategies` renew points while a problem is trained; both by the
+    names of regions, with `"*"` for all other interior tags.
     """
 
     regions: PolygonRegions
     samplers: Mapping[str, Sampler]
+    strategies: Mapping[str, AbstractResampler]
 
     def of(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         """`n` independent points of a tag, with normals if it is a boundary."""
         kind, tag = self.regions.kind(tag), self.regions.resolved(tag)
         if kind == "boundary":
             return self._on_boundary(tag, n, rng)
-        sampler = self.samplers.get(tag.removeprefix("interior_"), self.samplers.get("interior"))
+        sampler = by_tag(self.samplers, tag)
         return PointDraw(self._uniform(tag, n, rng) if sampler is None else self._drawn_by(sampler, tag, n))
 
     def at(self, tag: str, share: Float[np.ndarray, " n"]) -> PointDraw:
@@ -46,9 +47,18 @@ class PolygonPoints:
         chosen, fraction = split(np.linalg.norm(along, axis=1), share)
         return PointDraw(segments[chosen, 0] + fraction[:, None] * along[chosen], _right(along[chosen]))
 
+    def strategy(self, tag: str) -> AbstractResampler | None:
+        """How the points of a tag are renewed; those of boundaries are not."""
+        return by_tag(self.strategies, self.regions.resolved(tag)) if self.regions.kind(tag) == "interior" else None
+
     def on(self, regions: PolygonRegions) -> Self:
-        """The same samplers on other regions."""
+        """The same samplers and strategies on other regions."""
         return dataclasses.replace(self, regions=regions)
+
+    def merged(self, other: Self, regions: PolygonRegions) -> Self:
+        """The samplers and strategies of both on the regions of a set operation; where both have one, this one's."""
+        samplers, strategies = {**other.samplers, **self.samplers}, {**other.strategies, **self.strategies}
+        return dataclasses.replace(self, regions=regions, samplers=samplers, strategies=strategies)
 
     @functools.cached_property
     def _triangles(self) -> tuple[Float[np.ndarray, "t 3 2"], Int[np.ndarray, " t"]]:
@@ -96,21 +106,6 @@ def within(area: Any, points: Float[np.ndarray, "n 2"], size: float) -> Bool[np.
     rest = np.flatnonzero(~inside & np.all(np.isfinite(points), axis=1))
     inside[rest] = shapely.dwithin(area, shapely.points(points[rest]), TOLERANCE * size)
     return inside
-
-
-def checked_samplers(sampler: Any, samplers: Any, names: Sequence[str]) -> dict[str, Sampler]:
-    """One sampler for everything and samplers of regions, in one mapping."""
-    if samplers is not None and not isinstance(samplers, Mapping):
-        raise JnoTypeError(f"samplers must map names of regions to functions, got {samplers!r}.")
-    found = dict(samplers or {})
-    for name in found:
-        if name not in names:
-            raise JnoValueError(f"There is a sampler for the region {name!r}, but the regions are {list(names)}.")
-    found |= {} if sampler is None else {"interior": sampler}
-    for name, function in found.items():
-        if not callable(function):
-            raise JnoTypeError(f"The sampler of {name!r} must be a function (geometry, n) -> points, got {function!r}.")
-    return found
 
 
 def _right(along: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:

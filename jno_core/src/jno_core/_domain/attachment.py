@@ -10,7 +10,7 @@ import numpy as np
 from jno_core._domain.mapped_arrays import first_non_finite, is_mapped
 from jno_core._domain.regions import Regions
 from jno_core._graph import Collocation, TensorTag, Variable
-from jno_core._interfaces import AbstractMeshFile, AbstractResampler, Layout, TensorData
+from jno_core._interfaces import AbstractMeshFile, AbstractRenewable, AbstractResampler, Layout, TensorData
 from jno_core.errors import JnoTypeError, JnoValueError
 
 
@@ -130,9 +130,15 @@ def data_for(
 
 
 def checked_resampler(strategy: Any, tag: str, regions: Regions) -> AbstractResampler | None:
-    """Raises `JnoTypeError` for what is no strategy, and `JnoValueError` where no candidates can be drawn."""
+    """The strategy of a point set: that of the geometry where none is given.
+
+    Raises `JnoTypeError` for what is no strategy, and `JnoValueError` where no candidates can be drawn.
+    """
     if strategy is None:
-        return None
+        geometry = regions.geometry
+        if geometry is None or tag not in geometry.tags() or not isinstance(geometry, AbstractRenewable):
+            return None
+        return geometry.resampler(tag)
     if not isinstance(strategy, AbstractResampler):
         raise JnoTypeError(
             f"resampling_strategy takes an AbstractResampler such as one of jno.sampler, got {strategy!r}. Pass an object of it."

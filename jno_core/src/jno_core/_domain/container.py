@@ -103,7 +103,8 @@ class Domain(AbstractRegional, AbstractLooking):
         - `normals=True`: the outward unit normal as one `(N, d)` variable; with `split=True` the flat tuple of coordinates,
           time and normal components. `reverse_normals` turns them inwards.
         - `resampling_strategy`: an `AbstractResampler`, such as one of `jno.sampler`, which renews the points while a problem is
-          trained. The tag must belong to a geometry, from which it draws candidates.
+          trained. The tag must belong to a geometry, from which it draws candidates. By default what the geometry was given
+          for the tag, as by `jno.domain.csg(..., resampling_strategies={...})`.
         - `exclude_boundary`: only nodes strictly inside.
         - `same_points`: whether all instances share the points, or each draws its own.
         - `time_value`: only the time step that is nearest to it.

@@ -9,6 +9,7 @@ from jno_core._interfaces.capabilities import (
     AbstractMeshFile as AbstractMeshFile,
     AbstractPeriodic as AbstractPeriodic,
     AbstractRemeshable as AbstractRemeshable,
+    AbstractRenewable as AbstractRenewable,
     SetOperation as SetOperation,
 )
 from jno_core._interfaces.checkpoint import (

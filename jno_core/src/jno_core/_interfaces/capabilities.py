@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from jno_core._interfaces.geometry import PointDraw
 from jno_core._interfaces.mesh import Mesh
+from jno_core._interfaces.resampler import AbstractResampler
 
 SetOperation: TypeAlias = Literal["union", "intersection", "difference", "symmetric_difference"]
 
@@ -120,6 +121,17 @@ class AbstractDistance(abc.ABC):
 
         As smooth as can be, where parts meet too: a distance has unbounded second derivatives at corners, this has none at
         convex ones. Otherwise as `smooth_distance`.
+        """
+
+
+class AbstractRenewable(abc.ABC):
+    """Geometries that say how their points are renewed while a problem is trained."""
+
+    @abc.abstractmethod
+    def resampler(self, tag: str) -> AbstractResampler | None:
+        """The strategy of the point sets on a part for which `variable` is given no other, `None` for points that stay.
+
+        Raises `JnoKeyError` for an unknown tag.
         """
 
 

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from jno_plugin_geometry._regions.curves import Curves, cross
 
 _TURN = 2 * np.pi
-# Ellipses that touch within the tolerance do so on about its root; zeros so close to an extreme belong to it.
-_SAME_ANGLE = 1e-4
+# Of an interval of angles, until nothing is left of it.
+_HALVINGS = 54
 
 
 def crossings(
@@ -141,34 +141,32 @@ def _meeting_angles(
 ) -> Float[np.ndarray, " k"]:
     """The angles where `m + f cos + g sin` has length one, within the tolerance.
 
-    The square of the length is a trigonometric polynomial. Where the ellipses touch, rounding may hide its double zero
-    or tear it into two: there the extreme of the length is taken in their place.
+    Between two neighbouring extremes the length is monotonic, so it is one at most once there. Where the ellipses touch,
+    rounding may hide the double zero or tear it into two: there the extreme is taken in place of both.
     """
-    constant = float(m @ m + (f @ f + g @ g) / 2 - 1)
     harmonics = np.array([2 * m @ f - 2j * m @ g, (f @ f - g @ g) / 2 - 1j * f @ g])
     if abs(harmonics[1]) <= 1e-14 * (m @ m + f @ f + g @ g):
-        # Two circles: the polynomial is the constant and one cosine.
-        reach, peak = abs(harmonics[0]), -np.angle(harmonics[0])
-        half = np.arccos(np.clip(-constant / max(reach, 1e-300), -1.0, 1.0))
-        zeros, extremes = np.array([peak - half, peak + half]), np.array([peak, peak + np.pi])
+        # Two circles: the square of the length is a constant and one cosine.
+        extremes = -np.angle(harmonics[0]) + np.array([0.0, np.pi])
     else:
-        slopes = harmonics * np.array([1j, 2j])
-        zeros, extremes = _zeros(constant, harmonics), _zeros(0.0, slopes)
-        for _ in range(4):
-            powers = np.exp(1j * np.outer(zeros, [1, 2]))
-            value, slope = constant + (powers @ harmonics).real, (powers @ slopes).real
-            flat = np.abs(slope) <= 1e-12 * np.sum(np.abs(harmonics))
-            zeros = zeros - np.where(flat, 0.0, value / np.where(flat, 1.0, slope))
-    angles = np.concatenate([extremes, zeros])
-    cos, sin = np.cos(angles), np.sin(angles)
-    length = np.hypot(*(m[:, None] + np.outer(f, cos) + np.outer(g, sin)))
-    angles = angles[np.abs(length - 1) <= tolerance]
-    apart = np.abs(np.mod(angles[:, None] - angles + np.pi, _TURN) - np.pi)
-    # Extremes come first: of several angles almost the same the first one is kept.
-    return angles[~np.any(np.tril(apart < _SAME_ANGLE, -1), axis=1)]
+        extremes = _zeros(harmonics * np.array([1j, 2j]))
+
+    def excess(angles):
+        return np.hypot(*(m[:, None] + np.outer(f, np.cos(angles)) + np.outer(g, np.sin(angles)))) - 1
+
+    extremes = np.sort(np.mod(extremes, _TURN))
+    low, high = extremes, np.append(extremes[1:], extremes[0] + _TURN)
+    above, touching = excess(low) > 0, np.abs(excess(low)) <= tolerance
+    changes = (above != np.roll(above, -1)) & ~touching & ~np.roll(touching, -1)
+    low, high, rising = low[changes], high[changes], ~above[changes]
+    for _ in range(_HALVINGS if low.size else 0):
+        middle = (low + high) / 2
+        beyond = (excess(middle) > 0) == rising
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.concatenate([extremes[touching], (low + high) / 2])
 
 
-def _zeros(constant: float, harmonics: np.ndarray) -> Float[np.ndarray, "4"]:
-    """The angles of the four roots of `constant + Re(sum of harmonics[k] exp(i (k + 1) angle))`, be they real or not."""
-    first, second = harmonics / 2
-    return np.angle(np.roots([second, first, constant, np.conj(first), np.conj(second)]))
+def _zeros(harmonics: np.ndarray) -> Float[np.ndarray, "4"]:
+    """The angles of the four roots of `Re(sum of harmonics[k] exp(i (k + 1) angle))`, be they real or not."""
+    first, second = harmonics
+    return np.angle(np.roots([second, first, 0.0, np.conj(first), np.conj(second)]))

@@ -135,6 +135,13 @@ class Curves:
         begins, stops = piece.begins + low * span, piece.begins + high * span
         return dataclasses.replace(piece, starts=starts, ends=ends, begins=begins, stops=stops)
 
+    def between(self, starts: Float[np.ndarray, "p 2"], ends: Float[np.ndarray, "p 2"], height: float) -> "Curves":
+        """The pieces with other vertices close to their own; arcs no higher than `height` over their chords are straight."""
+        every = np.arange(len(self))
+        middles = self.points(every, np.full(len(self), 0.5))
+        bent = self.bent & (np.hypot(*(middles - (self.starts + self.ends) / 2).T) > height)
+        return dataclasses.replace(self, starts=starts, ends=ends, bent=bent)
+
     def turns(self) -> Float[np.ndarray, " p"]:
         """Twice the area that the radius of an arc sweeps in a unit of its parameter: positive if it turns left."""
         return np.where(self.bent, cross(self.firsts, self.seconds), 0.0)

@@ -25,6 +25,8 @@ Parts: TypeAlias = Mapping[str, Int[np.ndarray, " k"]]
 # Points closer than this share of the coordinates' size are the same. Where boundaries that nearly coincide leave an
 # open end, the next one is tried.
 _TOLERANCES = (1e-12, 1e-13, 1e-14, 1e-11, 1e-10, 1e-9)
+# Arcs no higher than so many tolerances are straight: the direction of their chord is that of the shift of their ends.
+_FLAT = 4
 # Where along a piece the other region is looked up: away from the middle, where symmetric figures touch.
 _PROBE = 0.47
 
@@ -52,7 +54,8 @@ def combined(
         break
     else:
         raise JnoValueError(
-            f"The {operation} failed: the two boundaries nearly touch. Move one of the regions a little."
+            f"The {operation} failed: the two boundaries nearly coincide, to about {max(_TOLERANCES):g} of their size. Give both "
+            f"the same vertices where they meet, or move one of them by {1e-6 * size:.1g}."
         )
     if not ring_sizes:
         raise JnoValueError(f"The {operation} is empty: nothing is left of the region.")
@@ -117,10 +120,10 @@ def _kept(a: Curves, b: Curves, rule: Callable[[np.ndarray, np.ndarray], np.ndar
     right = np.where(of_b, rule(other_right, own_right), rule(own_right, other_right))
     # What both boundaries have is taken from the first.
     rows = np.flatnonzero((left != right) & ~(of_b & (twin >= 0)))
-    return _joined(both, len(a), bits, rows, twin[rows], left[rows], vertices)
+    return _joined(both, len(a), bits, rows, twin[rows], left[rows], vertices, tolerance)
 
 
-def _joined(both: Curves, count: int, bits: _Bits, rows, twin, forward, vertices) -> _Kept:
+def _joined(both: Curves, count: int, bits: _Bits, rows, twin, forward, vertices, tolerance: float) -> _Kept:
     """The bits `rows` with the result on their left; neighbours from the same piece in one."""
     piece, starts, ends = bits.piece[rows], bits.starts[rows], bits.ends[rows]
     partner = np.where(twin >= 0, bits.piece[twin], -1)
@@ -132,7 +135,7 @@ def _joined(both: Curves, count: int, bits: _Bits, rows, twin, forward, vertices
     last = np.flatnonzero(np.concatenate([~follows, np.ones(min(len(rows), 1), bool)]))
     piece, partner, forward, starts, ends = piece[first], partner[first], forward[first], starts[first], ends[last]
     curves = both.cut(piece, bits.low[rows[first]], bits.high[rows[last]])
-    curves = dataclasses.replace(curves, starts=vertices[starts], ends=vertices[ends])
+    curves = curves.between(vertices[starts], vertices[ends], _FLAT * tolerance)
     of_a, of_b = np.where(piece < count, piece, -1), np.where(piece < count, partner, piece)
     return _Kept(
         Curves.where(forward, curves, curves.reversed()),

@@ -33,7 +33,9 @@ def rings_of(
         rings += _simple(path, starts)
     areas = [curves.take(np.array(ring)).area() for ring in rings]
     low, high = curves.boxes() if rings else (np.zeros((1, 2)), np.zeros((1, 2)))
-    flat = tolerance * float(np.max(np.max(high, axis=0) - np.min(low, axis=0)))
+    # The angles of arcs are rounded, and with them their areas.
+    rounding = 8 * np.finfo(float).eps * float(np.max(np.abs(curves.turns()), initial=0.0))
+    flat = max(tolerance * float(np.max(np.max(high, axis=0) - np.min(low, axis=0))), rounding)
     rings = [ring for ring, area in zip(rings, areas, strict=True) if abs(area) > flat]
     return np.array([piece for ring in rings for piece in ring], dtype=int), tuple(len(ring) for ring in rings)
 
@@ -63,11 +65,28 @@ def _following(curves: Curves, starts: Int[np.ndarray, " k"], ends: Int[np.ndarr
     crowded, counts = np.unique(starts, return_counts=True)
     for vertex in crowded[counts > 1]:
         out, into = np.flatnonzero(starts == vertex), np.flatnonzero(ends == vertex)
-        out_angles, into_angles = _angles(curves, out, into)
-        # The region's corner lies to the left of the leaving piece, up to the next piece that arrives.
-        for piece, angle in zip(into, into_angles, strict=True):
-            following[piece] = out[np.argmin(np.mod(angle - out_angles, 2 * np.pi))]
+        for piece, successor in _corners(out, into, *_angles(curves, out, into)):
+            following[piece] = successor
     return following
+
+
+def _corners(out: Int[np.ndarray, " k"], into: Int[np.ndarray, " k"], out_angles, into_angles) -> list[tuple[int, int]]:
+    """Pairs of an arriving and a leaving piece with the region's corner between them.
+
+    It lies to the left of the leaving piece, up to the next one that arrives. Where rounding has changed the order, so that
+    they do not take turns, pairs enclose others, like brackets.
+    """
+    order = np.argsort(np.concatenate([out_angles, into_angles]))
+    steps = np.where(order < len(out), 1, -1)
+    # From the deepest place on, no bracket is closed before it is opened.
+    order = np.roll(order, -1 - int(np.argmin(np.cumsum(steps))))
+    open_ones, pairs = [], []
+    for k in order.tolist():
+        if k < len(out):
+            open_ones.append(out[k])
+        else:
+            pairs.append((into[k - len(out)], open_ones.pop()))
+    return pairs
 
 
 def _angles(
