@@ -259,6 +259,24 @@ def test_every_argument_by_its_name():
     assert [node.tag for node in first] == ["v_left__left", "f_left__left"]
 
 
+def test_a_mesh_leaves_the_ways_of_sampling_alone():
+    """A count is drawn anywhere, by the region's own sampler if it has one; nodes are taken where no count is given."""
+    centre = np.array([[0.5, 0.5]])
+    domain = jno.domain.csg(
+        {"a": REGIONS["a"], "b": REGIONS["b"]}, samplers={"a": lambda g, n: np.repeat(centre, n, axis=0)}
+    )
+    domain.build_mesh(0.5)
+    nodes = domain.mesh_connectivity["points"]
+    drawn = domain.points(domain.variable("interior_b", 400)[0])
+    assert len(drawn) == 400 > len(nodes)
+    assert not np.any(np.all(np.isclose(drawn[:, None], nodes), axis=2))
+    np.testing.assert_array_equal(domain.points(domain.variable("interior_a", 7)[0]), np.repeat(centre, 7, axis=0))
+    taken = domain.points(domain.variable("interior_b")[0])
+    assert np.all(np.any(np.all(np.isclose(taken[:, None], nodes), axis=2), axis=1))
+    inside = domain.points(domain.variable("interior", 1, exclude_boundary=True)[0])
+    assert np.all(np.any(np.all(np.isclose(inside[:, None], nodes), axis=2), axis=1))
+
+
 def test_polygons_without_a_name():
     """`jno.domain(...)` takes what `jno.domain.csg(...)` takes."""
     ring = REGIONS["b"]

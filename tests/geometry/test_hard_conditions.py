@@ -83,25 +83,29 @@ def test_zero_on_every_part_and_positive_inside(name, double):
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_normal_derivative_is_one_and_gradients_are_finite(name):
     shape = SHAPES[name]
+    # Second derivatives of many faces take long to compile.
+    twice = shape.dimension < 3 or name == "torus"
     with jax.enable_x64(True):
         distance = shape.smooth_distance("boundary")
-        gradient = jax.jit(jax.vmap(jax.grad(lambda p: distance(p[None])[0])))
+        gradient = jax.grad(lambda p: distance(p[None])[0])
+        oblique = jnp.array([1.0, 0.7, -0.4])[: shape.dimension]
+
+        @jax.jit
+        @jax.vmap
+        def derivatives(p):
+            """The gradient, and the product of all second derivatives with an oblique direction."""
+            return jax.jvp(gradient, (p,), (oblique,)) if twice else gradient(p)
+
         size = float(np.ptp(shape.bounds(), axis=0).max())
         found = shape.sample("boundary", 400, np.random.default_rng(2))
-        near = jnp.asarray(found.points - 1e-5 * size * found.normals)
-        slopes = -jnp.sum(gradient(near) * found.normals, axis=1)
+        inside = shape.sample("interior", 400, np.random.default_rng(3)).points
+        near = found.points - 1e-5 * size * found.normals
+        points = np.stack([near, found.points, found.points + 0.1 * size, inside])
+        derived = derivatives(jnp.asarray(points.reshape(-1, shape.dimension)))
+        assert jax.tree.all(jax.tree.map(lambda d: jnp.all(jnp.isfinite(d)), derived))
+        slopes = -jnp.sum((derived[0] if twice else derived)[:400] * found.normals, axis=1)
         # Close to edges the distance to the other face counts too.
         assert jnp.mean(jnp.abs(slopes - 1) < 1e-3) > 0.9
-        for points in (
-            found.points,
-            found.points + 0.1 * size,
-            shape.sample("interior", 400, np.random.default_rng(3)).points,
-        ):
-            assert jnp.all(jnp.isfinite(gradient(jnp.asarray(points))))
-            if shape.dimension == 3 and name != "torus":
-                continue  # Second derivatives of many faces take long to compile.
-            hessian = jax.vmap(jax.hessian(lambda p: distance(p[None])[0]))(jnp.asarray(points[:20]))
-            assert jnp.all(jnp.isfinite(hessian))
 
 
 def test_bubbles_are_smooth_at_convex_corners():
@@ -110,7 +114,7 @@ def test_bubbles_are_smooth_at_convex_corners():
         corner = jnp.array([[1e-2, 1e-2], [1e-3, 1e-3], [1e-4, 1e-4]])
 
         def laplacian(f):
-            return jax.vmap(lambda p: jnp.trace(jax.hessian(lambda q: f(q[None])[0])(p)))(corner)
+            return jax.jit(jax.vmap(lambda p: jnp.trace(jax.hessian(lambda q: f(q[None])[0])(p))))(corner)
 
         square = Rectangle()
         assert jnp.max(jnp.abs(laplacian(square.bubble("boundary")))) < 10

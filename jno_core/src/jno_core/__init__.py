@@ -9,6 +9,7 @@ from jno_core._interfaces import (
     AbstractBoundaryMap as AbstractBoundaryMap,
     AbstractCheckpointer as AbstractCheckpointer,
     AbstractCombinable as AbstractCombinable,
+    AbstractContinuous as AbstractContinuous,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
     AbstractEnclosure as AbstractEnclosure,

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from jno_core import (
     AbstractBoundaryMap,
     AbstractCombinable,
+    AbstractContinuous,
     AbstractEditable,
     AbstractEnclosure,
     AbstractGeometry,
@@ -47,6 +48,7 @@ class PolygonGeometry(
     AbstractEditable,
     AbstractRemeshable,
     AbstractEnclosure,
+    AbstractContinuous,
     AbstractRenewable,
     AbstractGeometry,
 ):
@@ -130,6 +132,11 @@ class PolygonGeometry(
 
     def sample(self, tag: str, n: int, rng: np.random.Generator) -> PointDraw:
         return self._points.of(tag, checked_count("n", n, 0), rng)
+
+    @property
+    def draws_anywhere(self) -> bool:
+        """A mesh is made on request, for stencils and integrals; points stay those of the regions."""
+        return True
 
     def resampler(self, tag: str) -> AbstractResampler | None:
         return self._points.strategy(tag)

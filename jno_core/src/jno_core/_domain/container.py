@@ -97,9 +97,10 @@ class Domain(AbstractRegional, AbstractLooking):
 
         - `variable("interior")` returns the space coordinates and the time: `x, y, t`. Each is `(N, 1)` in the graph.
         - `sample`: `None` or `(None, None)` for all mesh nodes of the tag; `n` or `(n, None)` for `n` of them without
-          replacement, or without a mesh for `n` uniform points; `(n, "uniform")` for `n` independent points anywhere in the
-          tag, uniform by measure; `(n, "sobol")`, `(n, "halton")`, `(n, "latin_hypercube")` for points that fill the
-          interior of a geometry evenly; `(n, sampler)` for the nodes `sampler(points, n)` names by index.
+          replacement, or without a mesh, and always of `jno.domain.csg`, for `n` uniform points; `(n, "uniform")` for `n`
+          independent points anywhere in the tag, uniform by measure; `(n, "sobol")`, `(n, "halton")`,
+          `(n, "latin_hypercube")` for points that fill the interior of a geometry evenly; `(n, sampler)` for the nodes
+          `sampler(points, n)` names by index.
         - `normals=True`: the outward unit normal as one `(N, d)` variable; with `split=True` the flat tuple of coordinates,
           time and normal components. `reverse_normals` turns them inwards.
         - `resampling_strategy`: an `AbstractResampler`, such as one of `jno.sampler`, which renews the points while a problem is

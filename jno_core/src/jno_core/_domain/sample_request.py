@@ -61,6 +61,11 @@ class SampleRequest:
         return cls(count, None, sampler, exclude_boundary)
 
     @property
+    def is_bare_count(self) -> bool:
+        """Whether nothing but a count is asked for."""
+        return self.n is not None and self.sequence is None and self.sampler is None and not self.exclude_boundary
+
+    @property
     def count(self) -> int:
         """The number of points, where one is needed."""
         if self.n is None:

@@ -14,7 +14,7 @@ from jno_core._domain.regions import Regions, TimeGrid
 from jno_core._domain.sample_request import SampleRequest
 from jno_core._domain.sequences import anywhere
 from jno_core._graph.variable import default_float
-from jno_core._interfaces import MeshLocation, PointData
+from jno_core._interfaces import AbstractContinuous, MeshLocation, PointData
 from jno_core._settings import get_seed
 from jno_core.errors import JnoValueError
 
@@ -140,6 +140,8 @@ def _from_region(
         if request.exclude_boundary:
             raise JnoValueError(f"exclude_boundary=True needs a mesh, and {tag!r} has none. Leave it out.")
         sequence = "uniform" if request.sampler is None else None
+    elif request.is_bare_count and isinstance(regions.geometry, AbstractContinuous) and regions.geometry.draws_anywhere:
+        sequence = "uniform"
     if sequence is not None:
         drawn = [anywhere(regions, tag, request.count, sequence, rng) for rng in generators]
         normals = [d.normals for d in drawn if d.normals is not None]

@@ -3,6 +3,7 @@
 from jno_core._interfaces.capabilities import (
     AbstractBoundaryMap as AbstractBoundaryMap,
     AbstractCombinable as AbstractCombinable,
+    AbstractContinuous as AbstractContinuous,
     AbstractDistance as AbstractDistance,
     AbstractEditable as AbstractEditable,
     AbstractEnclosure as AbstractEnclosure,

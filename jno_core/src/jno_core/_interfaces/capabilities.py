@@ -124,6 +124,18 @@ class AbstractDistance(abc.ABC):
         """
 
 
+class AbstractContinuous(abc.ABC):
+    """Geometries that may see their mesh as an addition, which leaves the ways of sampling as they are without it."""
+
+    @property
+    @abc.abstractmethod
+    def draws_anywhere(self) -> bool:
+        """Whether `variable(tag, n)` draws points anywhere in a part, also where there is a mesh.
+
+        Of other geometries with a mesh it chooses among the nodes. `variable(tag)` takes all nodes of either.
+        """
+
+
 class AbstractRenewable(abc.ABC):
     """Geometries that say how their points are renewed while a problem is trained."""
 
