@@ -339,6 +339,12 @@ class TestRefusals:
         with pytest.raises(JnoValueError, match=r"part\.step.*\.msh.*\.npz"):
             MeshFile(tmp_path / "part.step")
 
+    def test_files_of_ansys_have_the_same_suffix(self, tmp_path):
+        plain = meshio.Mesh(np.array([[0.0, 0], [1, 0], [0, 1]]), [("triangle", np.array([[0, 1, 2]]))])
+        plain.write(tmp_path / "a.msh", file_format="ansys")
+        with pytest.raises(JnoValueError, match=r"a\.msh.*no file of gmsh.*file_format='gmsh'"):
+            MeshFile(tmp_path / "a.msh")
+
     @pytest.mark.parametrize("suffix", [*FORMATS, ".stl", ".inp", ".mesh", ".su2"])
     @pytest.mark.parametrize(
         "content",

@@ -95,6 +95,9 @@ def _read_meshio(path: pathlib.Path) -> Any:
     import meshio
 
     suffix = path.suffix.lower()
+    if suffix == ".msh" and not _begins_with(path, b"$"):
+        # Ansys Fluent has files of the same suffix, which meshio writes unless it is told otherwise.
+        raise JnoValueError("it is no file of gmsh; with meshio write it by file_format='gmsh', or as .vtu")
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -105,6 +108,11 @@ def _read_meshio(path: pathlib.Path) -> Any:
     if "not closed by" in said.getvalue() or (suffix == ".vtk" and cells < _promised_cells(path)):
         raise JnoValueError("it ends too early")
     return raw
+
+
+def _begins_with(path: pathlib.Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).lstrip().startswith(start)
 
 
 def _promised_cells(path: pathlib.Path) -> int:
