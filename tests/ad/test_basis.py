@@ -17,6 +17,8 @@ from jno_core import DerivativeRequest as Request, DifferentiationModes, Field, 
 from jno_plugin_ad import AutomaticDifferentiation
 from jno_plugin_ad._propagation import basis_of, combined, order_of, partial
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 
 def biharmonic(d):
     """The terms of the Laplacian of the Laplacian."""

@@ -8,6 +8,8 @@ import pytest
 from jno_core import DerivativeRequest as Request, Field, Support
 from jno_plugin_ad import AutomaticDifferentiation
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 SECOND = ("fwd-over-rev", "fwd-over-fwd", "rev-over-rev", "rev-over-fwd")
 VARIANTS = (None, "forward", "reverse", *SECOND)
 PRECISIONS = pytest.mark.parametrize(("x64", "tolerance"), [(False, 1e-5), (True, 1e-10)], ids=["float32", "float64"])

@@ -9,6 +9,8 @@ import pytest
 from jno_core import DerivativeRequest as Request, Field, Support
 from jno_plugin_ad import AutomaticDifferentiation
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 HIDDEN = 3
 
 

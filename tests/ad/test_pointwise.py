@@ -16,6 +16,8 @@ from jno_core import DerivativeRequest as Request, Field, Support
 from jno_core.errors import PluginCapabilityError
 from jno_plugin_ad import AutomaticDifferentiation
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 N = 8  # Points, and the width of every layer: sizes must not tell the two apart.
 KEY = jax.random.key(0)
 W = jax.random.normal(KEY, (N, N)) / N

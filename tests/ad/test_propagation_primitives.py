@@ -1,4 +1,4 @@
-"""Every primitive that has a rule, and many that have none, against nested `jax.jacfwd` to fourth order."""
+"""Every primitive that has a rule, and many that have none, against nested `jax.jvp` to fourth order."""
 
 import jax
 import jax.extend.core as jex
@@ -10,6 +10,8 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.scipy import special
 
 from jno_plugin_ad._propagation import LOOPS, PRIMITIVES
+
+pytestmark = pytest.mark.usefixtures("unoptimised")
 
 RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(2, 3)) / 2

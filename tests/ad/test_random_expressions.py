@@ -19,6 +19,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import jno
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 NAMES = ("x", "y", "t")
 POINTS = np.random.default_rng(3).uniform(0.1, 0.9, (3, 2)).astype(np.float32)
 TIMES = (0.25, 0.75)
@@ -231,14 +233,6 @@ MODES = (
     ("laplacian", (*ALWAYS, *COMPOSED, *TRACES)),
     ("mixed", (*ALWAYS, *COMPOSED)),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unoptimised():
-    """Every program runs once, so optimising it costs more than it saves."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def reproducible(examples):

@@ -18,6 +18,8 @@ from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, plan_chu
 from jno_core._train.options import StepOptions
 from jno_core.errors import JnoTypeError, JnoValueError
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 apply: Any = jno.fn
 
 
@@ -228,10 +230,11 @@ def one_core(monkeypatch):
 
 
 def test_the_working_set_grows_with_the_cores(monkeypatch):
+    prime = 99_991  # No parts are even, so none are made smaller to be so.
     monkeypatch.setattr(chunks, "_cores", lambda: 1)
-    [one] = auto_rows(100_000)
+    [one] = auto_rows(prime)
     monkeypatch.setattr(chunks, "_cores", lambda: 4)
-    np.testing.assert_allclose(auto_rows(100_000), [4 * one], rtol=0.1)
+    np.testing.assert_allclose(auto_rows(prime), [4 * one], rtol=0.1)
 
 
 @pytest.mark.usefixtures("one_core")

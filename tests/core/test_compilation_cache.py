@@ -21,7 +21,8 @@ print(json.dumps({"hits": len(hits), "folder": jax.config.jax_compilation_cache_
 
 
 def run(folder, **variables):
-    environment = {k: v for k, v in os.environ.items() if k != "JNO_COMPILATION_CACHE"} | variables
+    named = ("JNO_COMPILATION_CACHE", "JAX_COMPILATION_CACHE_DIR")
+    environment = {k: v for k, v in os.environ.items() if k not in named} | variables
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )

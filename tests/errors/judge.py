@@ -184,8 +184,9 @@ def main() -> None:
         os.environ.pop(name, None)
     os.environ |= {"JAX_PLATFORMS": "cpu", "OPENBLAS_NUM_THREADS": "1"}
     sys.path.insert(0, str(HERE))
-    # Most of the time is compilation, and nothing that is compiled runs for long.
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    # Most of the time is compilation, and nothing that is compiled runs for long. XLA reads flags up to the first word
+    # that is none, so this one comes first.
+    os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
     group = loaded(Path(sys.argv[1]))
     cases, seconds = group.CASES, vars(group).get("SECONDS", SECONDS)
     # What every case would import again. The registry is left alone: it finds the plugins anew in each process.

@@ -1,5 +1,7 @@
 """Differences in problems: parts of the points, instances, time, other domains, and what the compiled step holds."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,9 @@ import pytest
 
 import jno
 from jno import np as jnn
+from jno_core import DerivativeRequest, Field, Mesh, MeshLocation, Support
 from jno_core.errors import JnoValueError
+from jno_plugin_fd import FiniteDifference
 
 FD = "finite_difference"
 
@@ -107,3 +111,26 @@ def test_the_biharmonic_operator():
     x, y, _ = domain.variable("interior")
     found, exact = jno.core([x.mse]).eval([jnn.biharmonic(jnn.sin(x) * y**2, [x, y]), jnn.sin(x) * (y**2 - 4)])
     np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [2**16 - 1, 2**16])
+def test_tables_of_short_integers_name_every_node(n):
+    """Also where the number of nodes is the first that does not fit."""
+    line = Mesh.from_cells(np.arange(n, dtype=float)[:, None], np.stack([np.arange(n - 1), np.arange(1, n)], axis=1))
+    columns = (jnp.arange(n, dtype=jnp.float32)[:, None],)
+    where = Support(columns, ("x",), 1, "interior", MeshLocation(line, np.arange(n)))
+    scheme, request = FiniteDifference(), DerivativeRequest("laplacian", (0,))
+    params, tables = (scheme.default_params(request, where),), scheme.prepare((request,), where)
+
+    @jax.jit
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def second(values, params, tables):
+        field = Field(at=lambda *_: values, values=lambda: values, aligned=())
+        found = scheme.apply((request,), field, where, params, tables)[0][3:-3]
+        return jnp.sum(found**2), found
+
+    coordinates = np.arange(n) - n / 2
+    (_, found), slope = second(jnp.asarray(np.square(coordinates), jnp.float32)[:, None], params, tables)
+    np.testing.assert_allclose(found[np.abs(coordinates[3:-3]) < 100], 2.0, atol=1e-3)
+    # Constants have no derivative, so what reaches the values sums up to nothing.
+    assert abs(float(jnp.sum(slope))) < 1e-2

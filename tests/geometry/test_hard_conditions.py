@@ -24,6 +24,8 @@ from jno_plugin_geometry import (
     Torus,
 )
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 SHAPES = {
     "line": Line((-1.0, 2.0)),
     "two intervals": Line((0.0, 1.0)) | Line((2.0, 2.5)),

@@ -1,5 +1,6 @@
 """Batches, accumulation, streams, time windows and substeps: the same numbers by every way that should give the same."""
 
+import functools
 import signal
 
 import equinox as eqx
@@ -12,6 +13,8 @@ import pytest
 import jno
 from jno_core import hookimpl as jno_hook
 from jno_core._train.options import StepOptions
+
+pytestmark = pytest.mark.usefixtures("unoptimised")
 
 OPTIMIZERS = {"sgd": lambda: optax.sgd(1e-2), "adam": lambda: optax.adam(1e-2), "lbfgs": lambda: optax.lbfgs()}
 
@@ -53,19 +56,23 @@ def assert_alike(first, second, rtol=2e-6):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=2e-6)
 
 
+@functools.cache
+def plainly_trained(name, instances=1, balanced=False, **options):
+    """What several tests compare with: trained for six epochs, by the simplest way."""
+    return Plane(instances=instances, balanced=balanced, optimizer=OPTIMIZERS[name]()).trained(6, **options)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fused_steps_equal_single_ones(name):
-    first = Plane(optimizer=OPTIMIZERS[name]()).trained(6, inner_steps=1)
     second = Plane(optimizer=OPTIMIZERS[name]()).trained(6, inner_steps=2)
-    assert_alike(first, second, rtol=0)
+    assert_alike(plainly_trained(name, chunk=None), second, rtol=0)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("chunk", [None, 10])
 def test_rematerialisation_changes_nothing(name, chunk):
-    first = Plane(optimizer=OPTIMIZERS[name]()).trained(chunk=chunk)
-    second = Plane(optimizer=OPTIMIZERS[name]()).trained(chunk=chunk, checkpoint_gradients=True)
-    assert_alike(first, second)
+    second = Plane(optimizer=OPTIMIZERS[name]()).trained(6, chunk=chunk, checkpoint_gradients=True)
+    assert_alike(plainly_trained(name, chunk=chunk), second)
 
 
 def test_rematerialisation_needs_less_memory():
@@ -91,9 +98,8 @@ def test_accumulated_batches_equal_one_batch_of_their_union(name, instances, bal
         pytest.skip("a balancer does not know the optimizer")
     made = {"instances": instances, "balanced": balanced}
     size = 2 if instances > 1 else 8
-    first = Plane(optimizer=OPTIMIZERS[name](), **made).trained(batchsize=3 * size)
-    second = Plane(optimizer=OPTIMIZERS[name](), **made).trained(batchsize=size, accumulation_steps=3)
-    assert_alike(first, second, rtol=1e-5)
+    second = Plane(optimizer=OPTIMIZERS[name](), **made).trained(6, batchsize=size, accumulation_steps=2)
+    assert_alike(plainly_trained(name, instances, balanced, batchsize=2 * size), second, rtol=1e-5)
 
 
 def test_accumulated_batches_see_the_same_times():
@@ -106,12 +112,11 @@ def test_accumulated_batches_see_the_same_times():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("instances", [1, 6])
 def test_streamed_batches_equal_resident_ones(name, instances, monkeypatch):
-    # Blocks of two epochs: several are sent, and the last is not full.
-    monkeypatch.setattr("jno_core._train.streaming._MOST_EPOCHS", 2)
-    size = 2 if instances > 1 else 8
-    first = Plane(optimizer=OPTIMIZERS[name](), instances=instances).trained(batchsize=size)
-    second = Plane(optimizer=OPTIMIZERS[name](), instances=instances).trained(batchsize=size, offload_data=True)
-    assert_alike(first, second, rtol=0)
+    # Blocks of four epochs: several are sent, and the last is not full.
+    monkeypatch.setattr("jno_core._train.streaming._MOST_EPOCHS", 4)
+    options = {"batchsize": 4 if instances > 1 else 16}
+    second = Plane(optimizer=OPTIMIZERS[name](), instances=instances).trained(6, **options, offload_data=True)
+    assert_alike(plainly_trained(name, instances, False, **options), second, rtol=0)
 
 
 def test_streams_and_accumulation_together():

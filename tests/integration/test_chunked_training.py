@@ -13,6 +13,8 @@ import jno
 from jno_core._train.options import StepOptions
 from jno_core.errors import NonFiniteLossWarning
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 N = 23
 """A prime, so that no part size divides it."""
 

@@ -42,9 +42,13 @@ def trained(mesh, optimizer, instances, epochs=6, callbacks=(), **options):
 """
 
 
+UNOPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+"""Every program runs for some steps only."""
+
+
 def run(code, *arguments, devices=1, **environment):
     flags = f"--xla_force_host_platform_device_count={devices} --xla_cpu_multi_thread_eigen=false"
-    variables = {**os.environ, "XLA_FLAGS": f"{flags} intra_op_parallelism_threads=1", **environment}
+    variables = {**os.environ, **UNOPTIMISED, "XLA_FLAGS": f"{flags} intra_op_parallelism_threads=1", **environment}
     command = [sys.executable, "-c", PROBLEM + textwrap.dedent(code), *arguments]
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -142,7 +146,8 @@ def test_four_processes_equal_one(tmp_path, mesh, instances, options):
     script.write_text(PROBLEM + SCRIPT)
     port = free_port()
     main = "from jno_core.cli import main; raise SystemExit(main())"
-    environment = {**os.environ, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    environment = {**os.environ, **UNOPTIMISED, "XLA_FLAGS": flags}
     given = [str(script), json.dumps(mesh), str(instances), json.dumps(options), str(tmp_path / "many.npz")]
     processes = []
     for i in range(4):

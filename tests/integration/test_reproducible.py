@@ -87,6 +87,7 @@ def events_of(folder, *arguments):
     home = folder / "home"
     home.mkdir(mode=0o555)
     environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home)}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     command = [sys.executable, "-c", textwrap.dedent(AUDITED), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from jno_plugin_fd._stencils import (
     interpolation,
     polynomial_stencil,
 )
+from jno_plugin_fd._sums import divergence, stacked_sums, weighted_sum, weighted_sums
 
 MeshRule: TypeAlias = Literal["area_weighted", "lsq", "uniform", "inverse_distance", "cotangent", "quadratic"]
 
@@ -35,8 +36,9 @@ _OUTSIDE = 0.1
 _BLOCK = 4096
 
 _WITHOUT_MESH = (
-    "it works on the nodes of a mesh, and these points are none. Build the domain with compute_mesh_connectivity=True; "
-    "and no derivative can be taken of a finite difference at other points, as automatic differentiation would"
+    "it works on the nodes of a mesh, and these points are none. Build the domain with compute_mesh_connectivity=True "
+    "(given points and stacked domains have no mesh); and no derivative can be taken of a finite difference at other "
+    "points, as automatic differentiation would"
 )
 
 
@@ -69,11 +71,12 @@ class MeshDifferences(AbstractMethod):
             return {"weights": _slots_first(_laplacian(mesh).weights[0])}
         if self._rule != "quadratic":
             return {"weights": _slots_first(_gradient(mesh, self._rule).weights[_chosen(request, where)])}
-        first, second = _polynomial(mesh)
+        first, second = (_slots_first(stencil.weights) for stencil in _polynomial(mesh))
         if request.order == 1:
-            return {"weights": _slots_first(first.weights[list(request.axes)])}
-        entries = second.weights[[_entry(i, j, where.space) for i, j in _second_axes(request)]]
-        return {"weights": _slots_first(entries if request.kind == "hessian" else np.sum(entries, axis=0))}
+            every = request.axes == tuple(range(where.space))
+            return {"weights": first if every else first[list(request.axes)]}
+        entries = [second[_entry(i, j, where.space)] for i, j in _second_axes(request)]
+        return {"weights": np.stack(entries) if request.kind == "hessian" else sum(entries[1:], entries[0].copy())}
 
     def prepare(self, requests: Requests, where: Support) -> Any:
         """`neighbours`, the nodes of each sum, `(K, n)`; and how the points get values of nodes."""
@@ -84,7 +87,7 @@ class MeshDifferences(AbstractMethod):
             stencil = _laplacian(mesh)
         else:
             stencil = _gradient(mesh, self._rule)
-        return {"neighbours": _table(stencil.neighbours), "transfer": _transfer(mesh, where)}
+        return {"neighbours": _table(stencil.neighbours, mesh), "transfer": _transfer(mesh, where)}
 
     def apply(
         self, requests: Requests, field: Field, where: Support, params: tuple[Weights, ...], prepared: Any
@@ -97,40 +100,6 @@ class MeshDifferences(AbstractMethod):
         return [_at_points(result, where, prepared["transfer"]) for result in found]
 
 
-def weighted_sum(
-    values: Float[Array, "n *c"], weights: Float[Array, "k m"], neighbours: UInt[Array, "k m"]
-) -> Float[Array, "m *c"]:
-    """`sum_k weights[k, i] * values[neighbours[k, i]]`.
-
-    Slot by slot it fuses into one loop without temporaries.
-    """
-    return functools.reduce(
-        jnp.add, [_column(w, values) * _gathered(values, i) for w, i in zip(weights, neighbours, strict=True)]
-    )
-
-
-def weighted_sums(
-    values: Float[Array, "n *c"], weights: Float[Array, "a k m"], neighbours: UInt[Array, "k m"]
-) -> Float[Array, "m *c a"]:
-    """The sums of several sets of weights in one loop, in a new last axis; a single component has no axis of its own."""
-    flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    sets, _, m = weights.shape
-    terms = [
-        _column(weights[:, k].T, flat) * _gathered(flat, jnp.broadcast_to(i[:, None], (m, sets)))
-        for k, i in enumerate(neighbours)
-    ]
-    return jnp.moveaxis(functools.reduce(jnp.add, terms), 1, -1)
-
-
-def _gathered(values: Float[Array, "n *c"], index: UInt[Array, "*m"]) -> Float[Array, "..."]:
-    # The tables name nodes only, so nothing needs to be checked or wrapped.
-    return values.at[index].get(mode="promise_in_bounds")
-
-
-def _column(weights: Float[Array, "*m"], values: Float[Array, "n *c"]) -> Float[Array, "..."]:
-    return weights.reshape(weights.shape + (1,) * (values.ndim - 1))
-
-
 def _composed(
     request: DerivativeRequest, values: Float[Array, "n *c"], weights: Float[Array, "a k n"], table: UInt[Array, "k n"]
 ) -> Float[Array, "n *s"]:
@@ -138,10 +107,9 @@ def _composed(
     if request.order == 1:
         single = request.kind == "partial"
         return weighted_sum(values, weights[0], table) if single else weighted_sums(values, weights, table)
-    # A loop keeps the two passes apart: fused, the second would compute the first anew for each of its terms.
-    gradient = jax.lax.map(lambda w: weighted_sum(values, w, table), weights)
+    gradient = stacked_sums(values, weights, table)
     if request.kind != "hessian":
-        return functools.reduce(jnp.add, [weighted_sum(g, w, table) for g, w in zip(gradient, weights, strict=True)])
+        return divergence(gradient, weights, table)
     return joined_matrix(lambda i, j: weighted_sum(gradient[i], weights[j], table), len(weights))
 
 
@@ -215,15 +183,21 @@ def _transfer(mesh: Mesh, where: Support) -> dict[str, np.ndarray]:
     edges = mesh.points[mesh.cells[:, 1:]] - mesh.points[mesh.cells[:, :1]]
     near = _OUTSIDE * np.max(np.linalg.norm(edges, axis=-1)) / np.max(np.abs(mesh.points))
     corners, weights = interpolation(mesh, points, tolerance=float(near))
-    return {"corners": _table(corners), "weights": _slots_first(weights)}
+    return {"corners": _table(corners, mesh), "weights": _slots_first(weights)}
 
 
-def _table(nodes: np.ndarray) -> np.ndarray:
-    return _slots_first(nodes).astype(np.uint32)
+def _table(nodes: np.ndarray, mesh: Mesh) -> np.ndarray:
+    """Slots first, in the shortest integers that name every node: the tables are much of what is read."""
+    return _slots_first(nodes).astype(np.uint16 if len(mesh.points) < 2**16 else np.uint32)
 
 
 def _slots_first(table: np.ndarray) -> np.ndarray:
-    """The last two axes exchanged, in blocks that stay in the cache."""
+    """The last two axes exchanged; where this is not how they lie in memory, a copy, in blocks that stay in the cache."""
+    swapped = np.swapaxes(table, -1, -2)
+    if swapped.flags.c_contiguous:
+        # Parameters may be the very arrays that are kept for a mesh: at a million nodes a copy takes a second.
+        swapped.flags.writeable = False
+        return swapped
     result = np.empty((*table.shape[:-2], table.shape[-1], table.shape[-2]), table.dtype)
     for start in range(0, table.shape[-2], _BLOCK):
         block = slice(start, start + _BLOCK)

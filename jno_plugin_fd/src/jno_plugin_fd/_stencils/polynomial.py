@@ -36,8 +36,8 @@ _DECAY = 2.0
 # coefficients together, the farthest node being at distance 1. Where as many layers of nodes are read as the degree needs,
 # even one-sided cubics have less than 2000; with one layer less they have more.
 _VARIANCE = 12.5
-# Nodes fitted at once: their tables are a few megabytes.
-_SLICE = 2048
+# Nodes fitted at once: their tables are some megabytes, which NumPy takes in large pages.
+_SLICE = 8192
 
 
 def polynomial_stencil(points: ArrayLike, cells: ArrayLike, order: int = 2) -> tuple[Stencil, Stencil]:
@@ -143,26 +143,27 @@ def _nearest(points: Float[np.ndarray, "n d"], attempt: _Attempt, rings: _Rings)
     """The wanted number of nodes of each row that are nearest, all of them if there are fewer, and ties."""
     around, nodes = rings
     candidates, _ = padded(around, nodes)
-    offsets = points[candidates] - points[nodes][:, None]
+    offsets = np.take(points, candidates, axis=0)
+    offsets -= np.take(points, nodes, axis=0)[:, None]
     counts = np.diff(around.indptr)
     spread = offsets.mT @ offsets / counts[:, None, None]
     # The tiny multiple of the identity keeps the factorisation alive where all candidates lie in a plane.
-    spread += 1e-14 * np.trace(spread, axis1=1, axis2=2)[:, None, None] * np.eye(points.shape[1])
+    _add_to_diagonal(spread, 1e-14)
     scaling = np.linalg.inv(np.linalg.cholesky(spread))
-    middle = np.einsum("rkd->rd", offsets)[:, None] / counts[:, None, None]
-    distances = _lengths((offsets - attempt.shift * middle) @ scaling.mT)
-    distances[:, 0] = 0.0
-    distances[np.arange(distances.shape[1]) >= counts[:, None]] = np.inf
-    order = np.argsort(distances, axis=1, kind="stable")
-    distances = np.take_along_axis(distances, order, axis=1)
-    farthest = np.take_along_axis(distances, np.minimum(attempt.wanted, counts)[:, None] - 1, axis=1)
+    middle = np.einsum("rkd->rd", offsets) / counts[:, None]
+    squares = _squares(_mapped(scaling, offsets - attempt.shift * middle[:, None]))
+    # The node itself comes first, and what pads its row last.
+    squares[:, 0] = -1.0
+    squares[np.arange(squares.shape[1]) >= counts[:, None]] = np.inf
+    order = np.argsort(squares, axis=1)
+    last = np.take_along_axis(order, np.minimum(attempt.wanted, counts)[:, None] - 1, axis=1)
     # Ties are taken together, so that symmetric meshes have symmetric stencils.
-    taken = distances <= farthest * (1 + 1e-6)
-    order = order[:, : np.max(np.sum(taken, axis=1))]
-    taken = taken[:, : order.shape[1]]
-    neighbours = np.where(taken, np.take_along_axis(candidates, order, axis=1), candidates[:, :1])
-    offsets = np.where(taken[:, :, None], np.take_along_axis(offsets, order[:, :, None], axis=1), 0.0)
-    return _Neighbourhoods(neighbours, offsets, taken, scaling)
+    taken = np.count_nonzero(squares <= np.take_along_axis(squares, last, axis=1) * (1 + 2e-6), axis=1)
+    chosen = np.arange(np.max(taken)) < taken[:, None]
+    order = np.where(chosen, order[:, : chosen.shape[1]], 0)
+    order += np.arange(0, candidates.size, candidates.shape[1])[:, None]
+    offsets = np.take(offsets.reshape(-1, offsets.shape[2]), order, axis=0)
+    return _Neighbourhoods(np.take(candidates, order), offsets, chosen, scaling)
 
 
 def _fit(points: Float[np.ndarray, "n d"], attempt: _Attempt, rings: _Rings) -> tuple[Piece, Int[np.ndarray, " f"]]:
@@ -172,31 +173,66 @@ def _fit(points: Float[np.ndarray, "n d"], attempt: _Attempt, rings: _Rings) -> 
     weights are from differentiating the monomials exactly.
     """
     basis, around = attempt.basis, _nearest(points, attempt, rings)
-    local = around.offsets @ around.scaling.mT
-    radii = _lengths(local)
-    unit = np.max(radii, axis=1)[:, None, None]
-    local, radii, scaling = local[:, 1:] / unit, radii[:, 1:] / unit[:, :, 0], around.scaling / unit
-    weights = np.where(around.taken[:, 1:], np.exp(-_DECAY * radii**2), 0.0)[:, :, None]
+    local = _mapped(around.scaling, around.offsets)
+    squares = _squares(local)
+    largest = np.max(squares, axis=1)[:, None, None]
+    unit = np.sqrt(largest)
+    local, squares, scaling = local[:, 1:] / unit, squares[:, 1:] / largest[:, :, 0], around.scaling / unit
+    weights = np.where(around.taken[:, 1:], np.exp(-_DECAY * squares), 0.0)[:, :, None]
     values = _values(local, basis)
     normal = values.mT @ (weights * values)
     # Keeps the inverse defined; such a fit is not sound, and for others the refinement removes the difference.
-    normal += 1e-14 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(len(basis))
-    inverse = np.linalg.inv(normal)
+    _add_to_diagonal(normal, 1e-14)
+    inverse = _inverse(normal)
     # Traces, which do not depend on the directions of the scaled axes.
     shares = np.array([{1: 1.0, 2: 1.0 if m[0] == m[-1] else 0.5}.get(len(m), 0.0) for m in basis])
     sound = np.abs(np.einsum("rmm,m->r", inverse, shares)) < attempt.largest
     wanted = _derivatives(scaling, basis)
-    found = weights * (values @ (inverse @ wanted))
+    rows = np.empty((*around.taken.shape, wanted.shape[2]))
+    found = np.multiply(weights, values @ (inverse @ wanted), out=rows[:, 1:])
     found += weights * (values @ (inverse @ (wanted - values.mT @ found)))
-    rows = np.concatenate([-np.sum(found, axis=1, keepdims=True), found], axis=1)
+    rows[:, 0] = -np.sum(found, axis=1)
     neighbours = around.neighbours[sound]
     piece = neighbours[:, 0], Stencil(neighbours, np.moveaxis(rows[sound], 2, 0))
     return piece, around.neighbours[~sound, 0]
 
 
-def _lengths(vectors: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "..."]:
-    """Euclidean, along the last axis; several times as fast as `np.linalg.norm` where that is short."""
-    return np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
+def _mapped(matrices: Float[np.ndarray, "r d d"], vectors: Float[np.ndarray, "r k d"]) -> Float[np.ndarray, "r k d"]:
+    """Each row's vectors times its matrix; several times as fast as `@`, which calls BLAS for each row."""
+    result = np.empty_like(vectors)
+    for i in range(vectors.shape[2]):
+        terms = [matrices[:, i, j, None] * vectors[:, :, j] for j in range(vectors.shape[2])]
+        result[:, :, i] = functools.reduce(np.add, terms)
+    return result
+
+
+def _squares(vectors: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "..."]:
+    """Squared Euclidean lengths along the last axis."""
+    return np.einsum("...d,...d->...", vectors, vectors)
+
+
+def _add_to_diagonal(matrices: Float[np.ndarray, "r m m"], share: float) -> None:
+    """That share of the trace, in place."""
+    diagonal = np.einsum("rmm->rm", matrices)
+    diagonal += share * np.sum(diagonal, axis=1, keepdims=True)
+
+
+def _inverse(matrices: Float[np.ndarray, "r m m"]) -> Float[np.ndarray, "r m m"]:
+    """Of symmetric positive definite matrices, all at once; LAPACK takes them one by one, which takes three times as long.
+
+    Gauss-Jordan without pivoting, which such matrices do not need.
+    """
+    result = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
+    for i in range(len(result)):
+        pivot = 1 / result[i, i]
+        column = result[:, i].copy()
+        column[i] = 0
+        row = result[i] * pivot
+        row[i] = pivot
+        result[:, i] = 0
+        result -= column[:, None] * row
+        result[i] = row
+    return np.ascontiguousarray(np.moveaxis(result, -1, 0))
 
 
 def _monomials(d: int, degree: int) -> list[Monomial]:

@@ -75,16 +75,23 @@ def padded(
     return table, slots
 
 
-def assembled(n: int, pieces: Sequence[tuple[Int[np.ndarray, " r"], Stencil]]) -> Stencil:
-    """The stencil of `n` nodes from the rows of some of them at a time; the rows of nodes in no piece are zero."""
+def assembled(n: int, pieces: list[tuple[Int[np.ndarray, " r"], Stencil]]) -> Stencil:
+    """The stencil of `n` nodes from the rows of some of them at a time; the rows of nodes in no piece are zero.
+
+    The nodes of a piece ascend. In memory the tables lie slot by slot, as they are applied. The list is emptied, so that
+    not all rows are in memory twice.
+    """
     width = max((rows.neighbours.shape[1] for _, rows in pieces), default=1)
     results = len(pieces[0][1].weights) if pieces else 1
-    neighbours = np.repeat(np.arange(n, dtype=np.int32)[:, None], width, axis=1)
-    weights = np.zeros((results, n, width))
-    for nodes, rows in pieces:
+    neighbours = np.repeat(np.arange(n, dtype=np.int32)[None], width, axis=0).T
+    weights = np.zeros((results, width, n)).swapaxes(1, 2)
+    while pieces:
+        nodes, rows = pieces.pop()
         k = rows.neighbours.shape[1]
-        neighbours[nodes, :k] = rows.neighbours
-        weights[:, nodes, :k] = rows.weights
+        gapless = nodes[-1] - nodes[0] == len(nodes) - 1
+        place = slice(nodes[0], nodes[-1] + 1) if gapless else nodes
+        neighbours[place, :k] = rows.neighbours
+        weights[:, place, :k] = rows.weights
     return Stencil(neighbours, weights)
 
 
