@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from jno_core.testing import _precision
+
 _MOST_BYTES = 2.5 * 2**30
 _STATM = Path("/proc/self/statm")
 _COMPILED = pytest.StashKey[str]()
@@ -45,6 +47,5 @@ def bounded_memory():
 @pytest.fixture(scope="module")
 def unoptimised():
     """For modules that run each of their programs once or a few times: optimising those costs more than it saves."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with _precision.unoptimised():
+        yield

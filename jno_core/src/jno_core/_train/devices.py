@@ -72,11 +72,11 @@ class DeviceMesh:
 
     def split_instances(self, data: DomainData) -> DomainData:
         """Data with its instances over the devices where they can be divided. Traceable."""
-        b = data.instances
-        if self.mesh is None or b == 1 or b % self.shards:
+        if self.mesh is None:
             return data
-        each = varies_by_instance(data)
-        return jax.tree.map(lambda x, varies: self._constrained(x, "batch") if varies else x, data, each)
+        return jax.tree.map(
+            lambda x, divided: self._constrained(x, "batch") if divided else x, data, self._divided(data)
+        )
 
     def place(self, tree: PyTree) -> PyTree:
         """Arrays on every device."""
@@ -84,12 +84,9 @@ class DeviceMesh:
 
     def place_data(self, data: DomainData) -> DomainData:
         """Data, the arrays of instances divided over the devices where possible."""
-        possible = data.instances % self.shards == 0
-
-        def spec(x: Any, varies: bool) -> PartitionSpec:
-            return PartitionSpec("batch") if varies and possible else PartitionSpec()
-
-        return self._placed(data, spec, varies_by_instance(data))
+        return self._placed(
+            data, lambda x, divided: PartitionSpec("batch") if divided else PartitionSpec(), self._divided(data)
+        )
 
     def place_parameters(self, tree: PyTree) -> PyTree:
         """Parameters or optimizer states, divided over `model`."""
@@ -120,6 +117,11 @@ class DeviceMesh:
             if self.mesh is None
             else jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec(*axes)))
         )
+
+    def _divided(self, data: DomainData) -> PyTree:
+        """Which arrays are divided over `batch`: those of instances, if these can be divided."""
+        possible = data.instances % self.shards == 0
+        return jax.tree.map(lambda varies: varies and possible, varies_by_instance(data))
 
     def _parameter_spec(self, x: Any) -> PartitionSpec:
         model = 1 if self.mesh is None else self.mesh.shape["model"]

@@ -6,23 +6,21 @@ from collections.abc import Iterator
 import jax
 
 
-@contextlib.contextmanager
-def double_precision(enabled: bool = True) -> Iterator[None]:
+def double_precision(enabled: bool = True) -> contextlib.AbstractContextManager[None]:
     """64-bit types inside of the `with` block as stated, afterwards as before."""
-    before = jax.config.read("jax_enable_x64")
-    jax.config.update("jax_enable_x64", enabled)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
+    return _configured("jax_enable_x64", enabled)
+
+
+def unoptimised() -> contextlib.AbstractContextManager[None]:
+    """Programs that run once inside of the `with` block: optimising them would cost more than it saves."""
+    return _configured("jax_disable_most_optimizations", True)
 
 
 @contextlib.contextmanager
-def unoptimised() -> Iterator[None]:
-    """Programs that run once inside of the `with` block: optimising them would cost more than it saves."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
+def _configured(name: str, value: bool) -> Iterator[None]:
+    before = jax.config.read(name)
+    jax.config.update(name, value)
     try:
         yield
     finally:
-        jax.config.update("jax_disable_most_optimizations", before)
+        jax.config.update(name, before)

@@ -52,7 +52,7 @@ def _axes_apart(equation: jex.JaxprEqn) -> Axes:
         case "reduce_sum":
             return [axis for axis in axes if axis not in params["axes"]]
         case name:
-            return axes if name in _SHAPELESS.split() else ()
+            return axes if name in _SHAPELESS else ()
 
 
 def _select(interpreter: Interpreter[Any], equation: jex.JaxprEqn, operands: list[Any]) -> list[Any]:
@@ -202,9 +202,20 @@ _LINEAR = """
     real reduce_precision reduce_sum reduce_window_sum reshape rev slice split squeeze stack tile transpose unstack
     complex name sharding_constraint optimization_barrier
 """
-_SHAPELESS = """
-    conj convert_element_type copy copy_p imag neg real reduce_precision squeeze transpose
-"""
+_SHAPELESS = frozenset(
+    (
+        "conj",
+        "convert_element_type",
+        "copy",
+        "copy_p",
+        "imag",
+        "neg",
+        "real",
+        "reduce_precision",
+        "squeeze",
+        "transpose",
+    )
+)
 _ENTRYWISE = frozenset(
     f"{_UNARY} {_FLAT} add add_any atan2 clamp convert_element_type copy div max min mul neg pow rem select_n sub".split()
 )
