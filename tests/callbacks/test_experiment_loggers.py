@@ -1,12 +1,14 @@
 """Weights & Biases, MLflow and Aim, held against small modules with the signatures of the real ones that record calls."""
 
 import sys
+import threading
 import types
 
 import numpy as np
 import pytest
 
-from jno_plugin_callbacks import Aim, MlFlow, Wandb
+from jno_core.errors import JnoWarning
+from jno_plugin_callbacks import Aim, MlFlow, Wandb, _mlflow
 
 
 def install(monkeypatch, name, **members):
@@ -90,8 +92,9 @@ class MlFlowClient:
         return types.SimpleNamespace(info=types.SimpleNamespace(run_id="42"))
 
     def log_batch(self, run_id, metrics=(), params=(), tags=(), synchronous=None):
-        self.batches.append((run_id, [(m.key, m.value, m.step) for m in metrics]))
+        assert 0 < len(metrics) <= 1000
         assert all(abs(m.timestamp - metrics[0].timestamp) < 1000 and m.timestamp > 1e12 for m in metrics)
+        self.batches.append((run_id, [(m.key, m.value, m.step) for m in metrics]))
 
     def set_terminated(self, run_id, status=None, end_time=None):
         self.ended.append((run_id, status))
@@ -115,10 +118,64 @@ def test_mlflow(experiment, place, mlflow, run_info, metrics_of, log):
     log(MlFlow(experiment, "first", "sqlite:///x.db", every=5), run_info(), metrics_of(0, 8))
     (client,) = mlflow.MlflowClient.made
     assert (client.uri, client.runs, client.ended) == ("sqlite:///x.db", [(place, "first")], [("42", "FINISHED")])
-    assert client.batches == [
-        ("42", [("total_loss", 0.0, 0), ("loss/pde", 0.0, 0), ("loss/bc", 0.0, 0)]),
-        ("42", [("total_loss", 5.0, 5), ("loss/pde", 2.5, 5), ("loss/bc", 10.0, 5)]),
+    epochs = [
+        [("total_loss", 0.0, 0), ("loss/pde", 0.0, 0), ("loss/bc", 0.0, 0)],
+        [("total_loss", 5.0, 5), ("loss/pde", 2.5, 5), ("loss/bc", 10.0, 5)],
     ]
+    assert client.batches == [("42", [metric for epoch in epochs for metric in epoch])]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+def test_mlflow_gets_each_metric_once_in_batches_that_it_allows(
+    seconds, mlflow, run_info, metrics_of, log, monkeypatch
+):
+    monkeypatch.setattr(_mlflow, "_SECONDS", seconds)
+    log(MlFlow(every=1), run_info(), *(metrics_of(first, 100) for first in range(0, 1000, 100)))
+    batches = mlflow.MlflowClient.made[0].batches
+    assert [step for _, batch in batches for _, _, step in batch] == [step for step in range(1000) for _ in range(3)]
+    assert seconds == 0.0 or [len(batch) for _, batch in batches] == [1000, 1000, 1000]
+
+
+def test_mlflow_is_not_waited_for_but_at_the_end(mlflow, run_info, metrics_of, log, monkeypatch):
+    """A run makes its steps while the server is busy; what comes meanwhile goes out together."""
+    monkeypatch.setattr(_mlflow, "_SECONDS", 0.0)
+    answers, log_batch = threading.Event(), MlFlowClient.log_batch
+
+    def slow(client, *arguments, **options):
+        assert answers.wait(10)
+        log_batch(client, *arguments, **options)
+
+    monkeypatch.setattr(MlFlowClient, "log_batch", slow)
+    logger = MlFlow(every=1)
+    logger.on_fit_start(run_info())
+    for epoch in range(5):
+        logger.on_chunk_end(metrics_of(epoch, 1))
+    (client,) = mlflow.MlflowClient.made
+    assert client.batches == []
+    answers.set()
+    logger.on_fit_end()
+    assert [[step for _, _, step in batch] for _, batch in client.batches] == [
+        [0] * 3,
+        [step for step in range(1, 5) for _ in range(3)],
+    ]
+    assert client.ended == [("42", "FINISHED")]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+def test_an_error_of_mlflow_s_server_is_told_once_and_ends_the_record(
+    seconds, mlflow, run_info, metrics_of, log, monkeypatch
+):
+    monkeypatch.setattr(_mlflow, "_SECONDS", seconds)
+
+    def unreachable(client, *arguments, **options):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(MlFlowClient, "log_batch", unreachable)
+    with pytest.warns(JnoWarning, match=r"'mlflow' has failed.*ConnectionError: no route to host") as told:
+        log(MlFlow(every=1), run_info(), *(metrics_of(epoch, 1) for epoch in range(5)))
+    assert len(told) == 1
+    assert mlflow.MlflowClient.made[0].ended == [("42", "FINISHED")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("jno-mlflow")]
 
 
 def test_mlflow_is_told_of_a_failure(mlflow, run_info, log):
@@ -198,7 +255,9 @@ def test_in_a_run(name, problem, tmp_path, monkeypatch, request):
     np.testing.assert_array_equal(problem().solve(25, callbacks=[logger]).total_loss_history, plain)
     sent = {
         "wandb": lambda: [row["total_loss"] for row in sys.modules["wandb"].started[0].rows],
-        "mlflow": lambda: [metrics[0][1] for _, metrics in MlFlowClient.made[0].batches],
+        "mlflow": lambda: [
+            value for _, batch in MlFlowClient.made[0].batches for key, value, _ in batch if key == "total_loss"
+        ],
         "aim": lambda: [value for key, value, _ in AimRun.made[0].rows if key == "total_loss"],
     }[name]()
     np.testing.assert_array_equal(np.array(sent, np.float32), plain[::10])

@@ -2,4 +2,4 @@
 
 from jno_core._domain.container import Domain as Domain
 from jno_core._domain.factory import DomainFactory as DomainFactory
-from jno_core._domain.mapped_arrays import give_back as give_back
+from jno_core._domain.mapped_arrays import RowReader as RowReader

@@ -1,13 +1,77 @@
 """Arrays that may be larger than memory: read part by part, and given back."""
 
+import math
 import mmap
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, final
 
+import jax
 import numpy as np
+from jaxtyping import Int
 
 _BLOCK_BYTES = 64 * 2**20
+
+_KEPT_BYTES = 128 * 2**20
+"""So much of a file stays in memory: to give pages back at once means to ask the system for them again."""
+
+_PIECE_BYTES = 2**20
+"""So much is read at a time: the memory for it is used again, where that for a large array is new, and slow, each time."""
+
+_FAULT_BYTES = 2**16
+"""Reading one byte of a file makes the system map about so many around it."""
+
+
+@final
+class RowReader:
+    """Reads rows of an array, in any order and in the precision of JAX. It may be a file larger than memory: of a mapped one
+    about 128 MiB stay there.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        self._dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+        self._is_mapped = is_mapped(array)
+        self._mapped_bytes = 0
+
+    @property
+    def entry_bytes(self) -> int:
+        """The size of one entry of the leading axis."""
+        return math.prod(self._array.shape[1:]) * self._dtype.itemsize
+
+    @property
+    def point_bytes(self) -> int:
+        """The size of one entry of the second axis, in all of the first."""
+        return len(self._array) * math.prod(self._array.shape[2:]) * self._dtype.itemsize
+
+    def entries(self, index: Int[np.ndarray, "*shape"]) -> np.ndarray:
+        """Entries of the leading axis, `(*shape, ...)`."""
+        return self._taken(self._array, index)
+
+    def points(self, index: Int[np.ndarray, "k n"]) -> np.ndarray:
+        """Entries of the second axis, `(k, len(array), n, ...)`."""
+        return np.stack([self._taken(one, index) for one in self._array], axis=1)
+
+    def _taken(self, array: np.ndarray, index: np.ndarray) -> np.ndarray:
+        if not self._is_mapped:
+            return np.asarray(array[index], self._dtype)
+        flat = index.ravel()
+        row_bytes = max(array[:1].nbytes, _FAULT_BYTES)
+        most = max(1, _PIECE_BYTES // row_bytes)
+        found = np.empty((len(flat), *array.shape[1:]), self._dtype)
+        # From the begin of a file to its end, not forth and back.
+        order = np.argsort(flat)
+        for start in range(0, len(order), most):
+            places = order[start : start + most]
+            self._make_room(len(places) * row_bytes)
+            found[places] = array[flat[places]]
+        return found.reshape(*index.shape, *array.shape[1:])
+
+    def _make_room(self, size: int) -> None:
+        if self._mapped_bytes + size > _KEPT_BYTES:
+            give_back(self._array)
+            self._mapped_bytes = 0
+        self._mapped_bytes += size
 
 
 def give_back(array: Any) -> None:

@@ -6,17 +6,18 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
 
 from jno_core._compile import rows_of
 from jno_core._custom_types import PRNGKey
-from jno_core._domain import give_back
+from jno_core._domain import RowReader
 from jno_core._interfaces import DomainData
 from jno_core._train.batches import Batches, Streamed, batch_key, instance_arrays, with_instances
 from jno_core._train.shuffle import drawn
 
-_BLOCK_BYTES = 64 * 2**20
-"""A block is about this large: two of them are in memory at a time."""
+_BLOCK_BYTES = 16 * 2**20
+"""A block is about this large: two of them are in memory at a time. Beyond 32 MiB the C library asks the system for new memory
+for each, which takes longer than to fill it.
+"""
 
 _MOST_EPOCHS = 1024
 
@@ -31,9 +32,9 @@ class HostStream:
     def __init__(self, batches: Batches, data: DomainData, draws: int) -> None:
         self._batches, self._draws = batches, draws
         self._sets = tuple(d for d in batches.divided if d.points < d.total)
-        self._rows = [[np.asarray(x) for x in rows_of(data, d)] for d in self._sets]
+        self._points = [[RowReader(np.asarray(x)) for x in rows_of(data, d)] for d in self._sets]
         whole = instance_arrays(data) if batches.taken < batches.instances else None
-        self._instances = whole
+        self._instances = jax.tree.map(lambda x: RowReader(np.asarray(x)), whole)
         resident = data if whole is None else with_instances(data, jax.tree.map(lambda x: x[:1], whole))
         for d in self._sets:
             resident = d.with_rows(resident, [x[:, :1] for x in rows_of(resident, d)])
@@ -64,10 +65,10 @@ class HostStream:
         with jax.default_device(cpu):
             key = jax.random.wrap_key_data(jnp.asarray(key_data))
             instances, sets = self._index(key, jnp.asarray(first), self.epochs * self._draws)
-        taken = None if instances is None else jax.tree.map(lambda x: _taken(x, np.asarray(instances)), self._instances)
+        taken = jax.tree.map(lambda reader: reader.entries(np.asarray(instances)), self._instances)
         rows = [
-            [np.stack([_taken(one, np.asarray(index)) for one in x], axis=1) for x in arrays]
-            for arrays, index in zip(self._rows, sets, strict=True)
+            [reader.points(np.asarray(index)) for reader in readers]
+            for readers, index in zip(self._points, sets, strict=True)
         ]
         mesh = self._batches.mesh
         return Streamed(self.resident, mesh.place(taken), mesh.place(rows), mesh.place(np.asarray(first)))
@@ -81,18 +82,5 @@ class HostStream:
         return instances, [jax.vmap(lambda n, d=d: b.index(d, own, n))(numbers) for d in self._sets]
 
     def _bytes_per_draw(self) -> int:
-        points = sum(
-            x[:, :1].nbytes * d.points for d, arrays in zip(self._sets, self._rows, strict=True) for x in arrays
-        )
-        each = [x[:1].nbytes for x in jax.tree.leaves(self._instances)]
-        return points + self._batches.taken * sum(each)
-
-
-def _taken(x: Any, index: Int[np.ndarray, "k n"]) -> np.ndarray:
-    """Entries of the leading axis, in the precision of JAX; pages of a file that were read for them are given back."""
-    flat = index.ravel()
-    order = np.argsort(flat)
-    found = np.empty((len(flat), *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
-    found[order] = x[flat[order]]
-    give_back(x)
-    return found.reshape(*index.shape, *x.shape[1:])
+        of_points = sum(r.point_bytes * d.points for d, rs in zip(self._sets, self._points, strict=True) for r in rs)
+        return of_points + self._batches.taken * sum(r.entry_bytes for r in jax.tree.leaves(self._instances))

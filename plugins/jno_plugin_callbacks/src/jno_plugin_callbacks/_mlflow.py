@@ -3,13 +3,20 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import final
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, final
 
 import numpy as np
 
 from jno_core import RunInfo
 from jno_plugin_callbacks._logger import AbstractLogger, AbstractSink, Feed, columns
 from jno_plugin_callbacks._needs import missing
+
+_SECONDS = 1.0
+"""The least time between two batches: a database takes about 10 ms for each, however small it is."""
+
+_LARGEST_BATCH = 1000
+"""MLflow's own limit."""
 
 
 @final
@@ -21,6 +28,8 @@ class MlFlow(AbstractLogger):
     - `tracking_uri`: where to, such as `"http://localhost:5000"` or `"sqlite:///mlflow.db"`. By default what MLflow is set to
       (`mlflow.set_tracking_uri`, `MLFLOW_TRACKING_URI`).
     - `every`: multiples of so many epochs are logged. Default 100.
+
+    Numbers are sent together, once a second at most and in the background; when `solve` returns, all have arrived.
 
     Without a `tracking_uri`, a run that `mlflow.start_run` has started before is used instead, and left open. Characters
     that MLflow does not allow in names become `_`.
@@ -64,15 +73,42 @@ class _MlFlowRun(AbstractSink):
             place = self._client.create_experiment(experiment) if known is None else known.experiment_id
             active = self._client.create_run(place, run_name=name)
         self._id = active.info.run_id
+        self._thread = ThreadPoolExecutor(1, "jno-mlflow")
+        self._sending: Future[None] | None = None
+        self._next = time.monotonic() + _SECONDS
+        self._waiting: list[Any] = []
 
     def write(self, epoch: int, values: Mapping[str, np.floating]) -> None:
         now = int(1000 * time.time())
-        metrics = [self._metric(self._keys[name], float(value), now, epoch) for name, value in values.items()]
-        self._client.log_batch(self._id, metrics=metrics)
+        self._waiting += [self._metric(self._keys[name], float(value), now, epoch) for name, value in values.items()]
+        if time.monotonic() >= self._next and (self._sending is None or self._sending.done()):
+            self._send()
+            self._next = time.monotonic() + _SECONDS
 
     def close(self, failed: bool) -> None:
-        if self._is_ours:
-            self._client.set_terminated(self._id, status="FAILED" if failed else "FINISHED")
+        try:
+            with self._thread:
+                self._send()
+            self._arrived()
+        finally:
+            if self._is_ours:
+                self._client.set_terminated(self._id, status="FAILED" if failed else "FINISHED")
+
+    def _send(self) -> None:
+        """Gives what waits to the thread."""
+        self._arrived()
+        waiting, self._waiting = self._waiting, []
+        self._sending = self._thread.submit(self._log, waiting)
+
+    def _arrived(self) -> None:
+        """Waits for what was sent last, and raises what has become of it."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.result()
+
+    def _log(self, metrics: Sequence[Any]) -> None:
+        for start in range(0, len(metrics), _LARGEST_BATCH):
+            self._client.log_batch(self._id, metrics=metrics[start : start + _LARGEST_BATCH])
 
 
 def _allowed(names: Sequence[str]) -> dict[str, str]:
