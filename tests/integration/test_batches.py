@@ -343,6 +343,42 @@ def test_options_work_together(options, instances):
     assert all(np.all(np.isfinite(w)) for w in found)
 
 
+@pytest.fixture
+def compilations():
+    """The names of the functions that JAX traces or compiles from here on."""
+    found = []
+
+    def listener(event, duration, fun_name="", **_):
+        if event.startswith("/jax/core/compile/"):
+            found.append(fun_name)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield found
+    jax.monitoring.unregister_event_duration_listener(listener)
+
+
+@pytest.mark.parametrize("instances", [1, 4])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunk": 10},
+        {"batchsize": 2},
+        {"batchsize": 2, "offload_data": True},
+        {"batchsize": 2, "accumulation_steps": 2},
+        {"checkpoint_gradients": True},
+    ],
+    ids=str,
+)
+def test_a_second_run_traces_and_compiles_nothing(options, instances, compilations):
+    crux = jno.core(Plane(instances=instances, balanced=True).losses)
+    crux.solve(5, **options)
+    assert compilations
+    compilations.clear()
+    crux.solve(5, **options)
+    assert compilations == []
+
+
 def test_an_interrupted_run_leaves_the_last_finished_step():
     class Stops:
         @jno_hook

@@ -23,7 +23,7 @@ from jno_core._train.options import StepOptions
 from jno_core._train.problem import Problem
 from jno_core._train.renewed_points import initial_points, memory_of
 from jno_core._train.step import CAPACITY, Stepper, Steps
-from jno_core._train.streaming import HostStream
+from jno_core._train.streaming import HostStream, compiled_indices
 from jno_core._train.updates import planned_updates
 
 _INNER_SIZE = 1024
@@ -57,6 +57,7 @@ class CompiledSteps:
         self._valued: dict[tuple[tuple[Placeholder, ...], bool], Any] = {}
         self._executable: Any = None
         self._stream: HostStream | None = None
+        self._indices = compiled_indices(self._batches)
         self._seconds = 0.0
 
     @property
@@ -91,7 +92,7 @@ class CompiledSteps:
         self._rest = self._mesh.place(eqx.partition(rest, eqx.is_array)[0])
         if self._options.offload_data:
             draws = sum(update.repeats for update in self._updates)
-            self._stream = HostStream(self._batches, data, draws)
+            self._stream = HostStream(self._batches, data, draws, self._indices)
         else:
             self._data = self._mesh.place_data(data)
         self._seconds = 0.0
