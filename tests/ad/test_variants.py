@@ -7,7 +7,7 @@ import pytest
 
 from jno_core import DerivativeRequest as Request, Field, Support
 from jno_core.errors import PluginCapabilityError
-from jno_plugin_ad import AutomaticDifferentiation
+from jno_plugin_ad import AutomaticDifferentiation, _derivatives
 
 pytestmark = pytest.mark.usefixtures("unoptimised")
 
@@ -94,6 +94,20 @@ def test_estimates_are_unbiased_and_first_derivatives_exact(samples):
     error = np.std(laplacians, axis=0) / draws**0.5
     assert np.all(error > 0)
     assert np.all(np.abs(np.mean(laplacians, axis=0) - laplacian) < 4 * error)
+
+
+@pytest.mark.parametrize("count", [1, 32, 33, 100])
+def test_signs_are_fair_and_independent(count):
+    """Of 20,000 draws the mean of each sign, and of each product of two, is zero to five standard errors."""
+    draws = 20_000
+    signs = np.asarray(_derivatives._signs(jax.random.key(0), (draws,), count))
+    assert signs.shape == (draws, count)
+    assert set(np.unique(signs)) == {-1, 1}
+    products = signs.T @ signs / draws
+    np.testing.assert_array_equal(np.diag(products), 1)
+    assert np.max(np.abs(products - np.eye(count))) < 5 / draws**0.5
+    assert np.max(np.abs(np.mean(signs, axis=0))) < 5 / draws**0.5
+    assert abs(np.mean(signs[1:] * signs[:-1])) < 5 / (draws * count) ** 0.5
 
 
 def test_the_variance_falls_with_the_samples_and_streams_are_independent():

@@ -1,5 +1,6 @@
 """Weights & Biases, MLflow and Aim, held against small modules with the signatures of the real ones that record calls."""
 
+import logging
 import sys
 import threading
 import types
@@ -7,6 +8,7 @@ import types
 import numpy as np
 import pytest
 
+import jno
 from jno_core.errors import JnoWarning
 from jno_plugin_callbacks import Aim, MlFlow, Wandb, _mlflow
 
@@ -73,6 +75,32 @@ def test_wandb_uses_a_run_that_is_open_and_leaves_it_so(wandb, run_info, metrics
     wandb.run = WandbRun({})
     log(Wandb(), run_info(), metrics_of(0, 1))
     assert (wandb.started, len(wandb.run.rows), wandb.run.exit_codes) == ([], 1, [])
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder for runs, and the logger `jno` as it was at the end."""
+    monkeypatch.delenv("JNO_LOG_DIR", raising=False)
+    logger = logging.getLogger("jno")
+    handlers, level = list(logger.handlers), logger.level
+    yield tmp_path / "run"
+    for handler in logger.handlers:
+        if handler not in handlers:
+            handler.close()
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+
+
+def test_after_setup_with_wandb_each_run_is_recorded_once(wandb, problem, project):
+    jno.setup(project, wandb=True)
+    problem().solve(3)
+    problem().solve(3, callbacks=["wandb"])
+    problem().solve(3, callbacks=[Wandb(every=1)])
+    assert [len(session.rows) for session in wandb.started] == [1, 1, 3]
+    assert all(session.options["dir"] == str(project) for session in wandb.started)
+    jno.setup(project)
+    problem().solve(3)
+    assert len(wandb.started) == 3
 
 
 class MlFlowClient:

@@ -17,6 +17,7 @@ from jno_core import AbstractScheme
 from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, plan_chunks, rows_of
 from jno_core._train.options import StepOptions
 from jno_core.errors import JnoTypeError, JnoValueError
+from jno_core.pointwise import rowwise
 
 pytestmark = pytest.mark.usefixtures("unoptimised")
 
@@ -49,6 +50,7 @@ DIVIDED = {
     "value": lambda p: p.u,
     "coordinate": lambda p: p.x,
     "laplacian": lambda p: p.u.laplacian(p.x, p.y),
+    "estimated laplacian": lambda p: p.u.laplacian(p.x, p.y, scheme="automatic_differentiation:stochastic"),
     "third derivative": lambda p: p.u.d2(p.x).d(p.y) * p.u,
     "gradient": lambda p: p.u.grad(p.x, p.y),
     "hessian": lambda p: p.u.hessian(p.x, p.y),
@@ -119,6 +121,23 @@ MODULES = {
         [eqx.nn.Linear(2, 8, key=k), eqx.nn.LayerNorm(8), eqx.nn.Dropout(0.1), eqx.nn.Linear(8, 1, key=k)]
     ),
 }
+
+
+DRAWN = {
+    "numbers for each row": (lambda x: x + jax.random.normal(jax.random.key(0), x.shape), True),
+    "signs for each row": (lambda x: x * jax.random.rademacher(jax.random.key(0), x.shape), True),
+    "one number for all rows": (lambda x: x + jax.random.normal(jax.random.key(0), (1, 1)), True),
+    "numbers for each row, added up": (lambda x: x + jnp.cumsum(jax.random.normal(jax.random.key(0), x.shape)), False),
+    "rows in random order": (lambda x: jax.random.permutation(jax.random.key(0), x), False),
+    "a random order of numbers": (lambda x: x * jax.random.permutation(jax.random.key(0), len(x))[:, None], False),
+    "numbers of rows in a compiled function": (lambda x: x * jax.jit(lambda: jnp.arange(x.size)[:, None])(), False),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_for_each_row_anew_does_not_mix_the_rows(name):
+    fn, is_rowwise = DRAWN[name]
+    assert (rowwise(fn, jnp.ones((9, 1))) is not None) == is_rowwise
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -249,6 +268,17 @@ def test_auto_leaves_small_problems_whole_and_large_parts_fit_the_working_set():
     np.testing.assert_allclose(four, rows / 4, rtol=0.1)
     [smallest] = auto_rows(1000, hidden=2000)
     assert chunks.SMALLEST / 2 < smallest <= chunks.SMALLEST
+
+
+@pytest.mark.usefixtures("one_core")
+def test_the_parts_of_an_estimate_are_as_large_as_it_is_cheap():
+    """In sixty axes the exact Laplacian takes about sixty times the memory of an estimate along one direction."""
+    points = np.random.default_rng(0).random((1000, 60)).astype(np.float32)
+    *xs, _ = jno.domain.from_array({"interior": points}).variable("interior")
+    u = jno.nn.wrap(eqx.nn.MLP(60, 1, 32, 2, jnp.tanh, key=jax.random.key(0)))(*xs)
+    [exact] = plan([u.laplacian(*xs).mse], rows=None)
+    assert exact.parts > 2
+    assert plan([u.laplacian(*xs, scheme="automatic_differentiation:stochastic").mse], rows=None) == ()
 
 
 @pytest.mark.usefixtures("one_core")

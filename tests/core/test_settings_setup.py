@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jno_core._settings import differentiation_modes, isolated_modes, setup
-from jno_core.errors import JnoNotImplementedError, JnoValueError
+from jno_core._settings import differentiation_modes, isolated_modes, run_callbacks, setup
+from jno_core.errors import JnoTypeError, JnoValueError
 
 
 @pytest.fixture
@@ -100,9 +100,18 @@ class TestModes:
         assert differentiation_modes().first is None
         assert not (script.parent / "runs").exists()
 
-    def test_wandb_names_the_release(self, script):
-        with pytest.raises(JnoNotImplementedError, match=r"jno 0\.3"):
-            setup(script, wandb=True)
+    def test_wandb_takes_part_in_runs_until_the_next_setup(self, script):
+        assert run_callbacks() == ()
+        setup(script, wandb=True)
+        assert run_callbacks() == ("wandb",)
+        setup(script)
+        assert run_callbacks() == ()
+
+    def test_the_options_of_wandb_are_those_of_its_callback(self, script):
+        with pytest.raises(
+            JnoTypeError, match=r"setup\(wandb=\.\.\.\) takes True or False, got 'project'\..*callbacks="
+        ):
+            setup(script, wandb="project")
 
 
 class TestLog:
@@ -123,7 +132,9 @@ class TestLog:
         logger.addHandler(own)
         setup(script, "first")
         logger.info("one")
-        (ours,) = [handler for handler in logger.handlers if handler.name == "jno.setup"]
+        (ours,) = [
+            handler for handler in logger.handlers if isinstance(handler, logging.FileHandler) and handler is not own
+        ]
         setup(script, "second")
         assert ours not in logger.handlers
         assert ours.stream is None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jno_core import DerivativeRequest, Field, Support
 from jno_core.errors import PluginCapabilityError
@@ -155,10 +155,17 @@ def _stochastic(traced: Traced, streams: tuple[Stream, ...], draw: Draw, fallbac
     """
     (wide,) = streams
     axes = [index[0] for _, index in wide]
-    shape = (len(axes), draw.samples, traced.rows())
-    signs = jax.random.rademacher(draw.key, shape, traced.columns[0].dtype) * draw.samples**-0.5
-    jet = _along(traced, dict(zip(axes, signs, strict=True)), fallbacks)
+    signs = _signs(draw.key, (draw.samples, traced.rows()), len(axes)).astype(traced.columns[0].dtype)
+    directions = jnp.unstack(signs * draw.samples**-0.5, axis=-1)
+    jet = _along(traced, dict(zip(axes, directions, strict=True)), fallbacks)
     return {VALUE: jet.value, wide: laplacian_of(jet)}
+
+
+def _signs(key: Key[Array, ""], shape: tuple[int, ...], count: int) -> Int[Array, "*shape count"]:
+    """`count` numbers 1 or -1 with equal chance: one random bit for each, where `jax.random.rademacher` draws 32."""
+    words = jax.random.bits(key, (*shape, -(-count // 32)), jnp.uint32)
+    bits = (words[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
+    return 1 - 2 * bits.reshape(*shape, -1)[..., :count].astype(jnp.int32)
 
 
 def _along(traced: Traced, rows: dict[int, Float[Array, "k n"]], fallbacks: Counter[str]) -> StackedJet:

@@ -9,7 +9,6 @@ from jno_core._registry import Registry
 from jno_core._settings import isolated_modes
 from jno_core.errors import (
     JnoKeyError,
-    JnoNotImplementedError,
     JnoTypeError,
     JnoValueError,
     JnoWarning,
@@ -87,8 +86,8 @@ CASES = {
     "a run name that leaves the folder": Refused(
         lambda w: jno.setup("script.py", name="../../x"), JnoValueError, ("'../../x'",), ("name",)
     ),
-    "`setup(wandb=True)`": Refused(
-        lambda w: jno.setup("script.py", wandb=True), JnoNotImplementedError, ("wandb",), ("jno",)
+    "`setup(wandb=...)` with a project": Refused(
+        lambda w: jno.setup("script.py", wandb="project"), JnoTypeError, ("wandb", "'project'"), ("True or False",)
     ),
     "`JNO_PLUGINS` without the scheme": Refused(
         lambda w: _limited("fd"), PluginNotFoundError, ("'automatic_differentiation'",), ("JNO_PLUGINS",)

@@ -32,22 +32,29 @@ def rowwise(fn: Callable[..., Any], *arguments: Any) -> jex.ClosedJaxpr | None:
 def _alike(jaxpr: jex.Jaxpr, rows: int) -> bool:
     """Whether all rows are treated alike: no result lacks the rows, and none is made with numbers of rows (`arange(n)`).
 
-    What does not depend on the points may repeat one value for each row. Rules for dependent values tell which primitives
-    keep it so.
+    What does not depend on the points may repeat one value for each row, or be drawn at random for each. Rules for dependent
+    values tell which primitives keep it so.
     """
-    dependent = set(jaxpr.invars)
+    return _repeated(jaxpr, set(jaxpr.invars), rows) and all(shape_of(x)[:1] == (rows,) for x in jaxpr.outvars)
+
+
+def _repeated(jaxpr: jex.Jaxpr, dependent: set[jex.Var], rows: int) -> bool:
+    """Whether every value that does not depend on the points is the same along each axis of this length, or drawn."""
+    dependent = set(dependent)
     for equation in jaxpr.eqns:
         if any(not isinstance(atom, jex.Literal) and atom in dependent for atom in equation.invars):
             dependent.update(equation.outvars)
         elif any(rows in shape_of(out) for out in equation.outvars) and not _repeats(equation, rows):
             return False
-    return all(shape_of(atom)[:1] == (rows,) for atom in jaxpr.outvars)
+    return True
 
 
 def _repeats(equation: jex.JaxprEqn, rows: int) -> bool:
     """Whether an equation whose operands repeat one value along each axis of this length has results that do so too."""
-    if equation.primitive.name == "broadcast_in_dim":
+    if equation.primitive.name in ("broadcast_in_dim", "random_bits"):
         return True
+    if equation.primitive.name in ("jit", "pjit"):
+        return _repeated(equation.params["jaxpr"].jaxpr, set(), rows)
     rule = RULES.get(equation.primitive.name)
     long = [(i, k) for i, x in enumerate(equation.invars) for k, size in enumerate(shape_of(x)) if size == rows]
     return rule is not None and bool(long) and all(rule(equation, i, PointAxis(k, rows)) is not None for i, k in long)

@@ -19,4 +19,4 @@ from jno_core._settings.files import (
     load_config as load_config,
 )
 from jno_core._settings.seed import get_seed as get_seed
-from jno_core._settings.setup import run_directory as run_directory, setup as setup
+from jno_core._settings.setup import run_callbacks as run_callbacks, run_directory as run_directory, setup as setup

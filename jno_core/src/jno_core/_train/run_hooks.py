@@ -29,6 +29,7 @@ class RunHooks:
     - `callbacks`: objects with methods marked `@hookimpl`, objects in the plain form (`plain_callbacks`), or names of
       installed callbacks, which are constructed without arguments.
     - `registry`: where names are looked up.
+    - `always`: names of callbacks that take part where none of their kind is given.
 
     An error that a callback raises gets a note that names the callback and its hook. With JNO_TRACE_HOOKS=1 in the
     environment each call is logged to the standard error.
@@ -38,9 +39,12 @@ class RunHooks:
     exist, and for a name what the registry raises.
     """
 
-    def __init__(self, callbacks: Sequence[object], registry: Registry = installed_plugins) -> None:
+    def __init__(
+        self, callbacks: Sequence[object], registry: Registry = installed_plugins, always: Sequence[str] = ()
+    ) -> None:
         if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):
             raise JnoTypeError(f"callbacks must be a list of callbacks or of their names, got {callbacks!r}.")
+        callbacks = [*callbacks, *(name for name in always if not _is_among(name, callbacks, registry))]
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(TrainerHooks)
         self._given: list[object] = []
@@ -176,6 +180,11 @@ class RunHooks:
                 raise JnoValueError(f"`every` of the callback {name!r} must be a positive integer, got {every!r}.")
             intervals.add(int(every))
         return tuple(sorted(intervals))
+
+
+def _is_among(name: str, callbacks: Sequence[object], registry: Registry) -> bool:
+    kind = registry.get("callback", name)
+    return name in callbacks or any(isinstance(callback, kind) for callback in callbacks)
 
 
 def _construct(name: str, registry: Registry) -> object:

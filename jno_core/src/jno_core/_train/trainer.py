@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from jno_core._graph import Balance
 from jno_core._interfaces import Checkpoint, FitResult, RunInfo, TrainState
-from jno_core._settings import get_seed, run_directory
+from jno_core._settings import get_seed, run_callbacks, run_directory
 from jno_core._train import arguments
 from jno_core._train.checkpointing import restored
 from jno_core._train.compiled import CompiledSteps
@@ -57,7 +57,7 @@ class Trainer:
         """See `Core.solve`."""
         directory = run_directory()
         profiled = Profile(arguments.trace_directory(directory)) if profile else None
-        hooks = RunHooks(callbacks)
+        hooks = RunHooks(callbacks, always=run_callbacks())
         compiled = self.prepared(options)
         interrupts = Interrupts()
         try:

@@ -5,7 +5,6 @@ import pathlib
 import jno
 from jno_core.errors import (
     JnoKeyError,
-    JnoNotImplementedError,
     JnoTypeError,
     JnoValueError,
     JnoWarning,
@@ -151,7 +150,7 @@ BAD = {
         ["taken/run", "cannot be made"],
         ["JNO_LOG_DIR"],
     ),
-    "wandb": (lambda p: jno.setup("run", wandb=True), JnoNotImplementedError, ["jno 0.3"], ["leave wandb out"]),
+    "wandb": (lambda p: jno.setup("run", wandb=1), JnoTypeError, ["wandb", "got 1"], ["True or False"]),
     # Plugins.
     "misspelt kind": (
         lambda p: jno.plugins.find("schem", "a"),
