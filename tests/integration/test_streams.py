@@ -96,12 +96,11 @@ def test_the_first_entry_that_is_not_finite_is_found_in_any_block(monkeypatch):
 @pytest.mark.parametrize("is_file", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 def test_rows_are_read_in_any_order(is_file, dtype, tmp_path, monkeypatch):
-    monkeypatch.setattr(mapped_arrays, "_KEPT_BYTES", 3 * mapped_arrays._FAULT_BYTES)
     monkeypatch.setattr(mapped_arrays, "_PIECE_BYTES", 2 * mapped_arrays._FAULT_BYTES)
     values = np.random.default_rng(0).integers(0, 100, (7, 5, 2)).astype(dtype)
     values.tofile(tmp_path / "values.bin")
     array = np.memmap(tmp_path / "values.bin", dtype, "r", shape=values.shape) if is_file else values
-    reader = RowReader(array)
+    reader = RowReader(array, 3 * mapped_arrays._FAULT_BYTES)
     assert (reader.entry_bytes, reader.point_bytes) == (5 * 2 * 4, 7 * 2 * 4)
     index = np.array([[6, 0, 6], [3, 5, 1]])
     found = reader.entries(index)
@@ -114,10 +113,10 @@ def test_rows_are_read_in_any_order(is_file, dtype, tmp_path, monkeypatch):
 def test_pages_stay_until_there_are_many(tmp_path, monkeypatch):
     """Steps that read little would otherwise wait for the same pages again and again."""
     given_back = []
-    monkeypatch.setattr(mapped_arrays, "_KEPT_BYTES", 4 * mapped_arrays._FAULT_BYTES)
     monkeypatch.setattr(mapped_arrays, "give_back", lambda array: given_back.append(array.shape))
     np.zeros((50, 3), np.float32).tofile(tmp_path / "values.bin")
-    reader = RowReader(np.memmap(tmp_path / "values.bin", np.float32, "r", shape=(50, 3)))
+    mapped = np.memmap(tmp_path / "values.bin", np.float32, "r", shape=(50, 3))
+    reader = RowReader(mapped, 4 * mapped_arrays._FAULT_BYTES)
     for _ in range(4):
         reader.entries(np.array([[7]]))
     assert given_back == []

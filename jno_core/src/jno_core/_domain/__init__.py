@@ -2,4 +2,4 @@
 
 from jno_core._domain.container import Domain as Domain
 from jno_core._domain.factory import DomainFactory as DomainFactory
-from jno_core._domain.mapped_arrays import RowReader as RowReader
+from jno_core._domain.mapped_arrays import KEPT_BYTES as KEPT_BYTES, RowReader as RowReader

@@ -12,8 +12,8 @@ from jaxtyping import Int
 
 _BLOCK_BYTES = 64 * 2**20
 
-_KEPT_BYTES = 128 * 2**20
-"""So much of a file stays in memory: to give pages back at once means to ask the system for them again."""
+KEPT_BYTES = 128 * 2**20
+"""So much of files may stay in memory: to give pages back at once means to ask the system for them again."""
 
 _PIECE_BYTES = 2**20
 """So much is read at a time: the memory for it is used again, where that for a large array is new, and slow, each time."""
@@ -25,11 +25,12 @@ _FAULT_BYTES = 2**16
 @final
 class RowReader:
     """Reads rows of an array, in any order and in the precision of JAX. It may be a file larger than memory: of a mapped one
-    about 128 MiB stay there.
+    about `kept_bytes` stay there.
     """
 
-    def __init__(self, array: np.ndarray) -> None:
+    def __init__(self, array: np.ndarray, kept_bytes: int = KEPT_BYTES) -> None:
         self._array = array
+        self._kept_bytes = kept_bytes
         self._dtype = jax.dtypes.canonicalize_dtype(array.dtype)
         self._is_mapped = is_mapped(array)
         self._mapped_bytes = 0
@@ -68,7 +69,7 @@ class RowReader:
         return found.reshape(*index.shape, *array.shape[1:])
 
     def _make_room(self, size: int) -> None:
-        if self._mapped_bytes + size > _KEPT_BYTES:
+        if self._mapped_bytes + size > self._kept_bytes:
             give_back(self._array)
             self._mapped_bytes = 0
         self._mapped_bytes += size

@@ -10,7 +10,7 @@ import numpy as np
 
 from jno_core._compile import ChunkedSet, rows_of
 from jno_core._custom_types import PRNGKey
-from jno_core._domain import RowReader
+from jno_core._domain import KEPT_BYTES, RowReader
 from jno_core._interfaces import DomainData
 from jno_core._train.batches import Batches, Streamed, batch_key, instance_arrays, with_instances
 from jno_core._train.shuffle import drawn
@@ -53,9 +53,11 @@ class HostStream:
     def __init__(self, batches: Batches, data: DomainData, draws: int, indices: Indices) -> None:
         self._batches, self._draws = batches, draws
         self._sets = _drawn_from(batches)
-        self._points = [[RowReader(np.asarray(x)) for x in rows_of(data, d)] for d in self._sets]
+        points = [rows_of(data, d) for d in self._sets]
         whole = instance_arrays(data) if batches.taken < batches.instances else None
-        self._instances = jax.tree.map(lambda x: RowReader(np.asarray(x)), whole)
+        kept_bytes = KEPT_BYTES // max(1, len(jax.tree.leaves((points, whole))))
+        self._points = [[RowReader(np.asarray(x), kept_bytes) for x in arrays] for arrays in points]
+        self._instances = jax.tree.map(lambda x: RowReader(np.asarray(x), kept_bytes), whole)
         resident = data if whole is None else with_instances(data, jax.tree.map(lambda x: x[:1], whole))
         for d in self._sets:
             resident = d.with_rows(resident, [x[:, :1] for x in rows_of(resident, d)])
