@@ -123,21 +123,37 @@ MODULES = {
 }
 
 
+KEY = jax.random.key(0)
 DRAWN = {
-    "numbers for each row": (lambda x: x + jax.random.normal(jax.random.key(0), x.shape), True),
-    "signs for each row": (lambda x: x * jax.random.rademacher(jax.random.key(0), x.shape), True),
+    "numbers for each row": (lambda x: x + jax.random.normal(KEY, x.shape), True),
+    "signs for each row": (lambda x: x * jax.random.rademacher(jax.random.fold_in(KEY, 3), x.shape), True),
     "one number for all rows": (lambda x: x + jax.random.normal(jax.random.key(0), (1, 1)), True),
-    "numbers for each row, added up": (lambda x: x + jnp.cumsum(jax.random.normal(jax.random.key(0), x.shape)), False),
-    "rows in random order": (lambda x: jax.random.permutation(jax.random.key(0), x), False),
-    "a random order of numbers": (lambda x: x * jax.random.permutation(jax.random.key(0), len(x))[:, None], False),
+    "numbers for each row, added up": (lambda x: x + jnp.cumsum(jax.random.normal(KEY, x.shape)), False),
+    "rows in random order": (lambda x: jax.random.permutation(KEY, x), False),
+    "a random order of numbers": (lambda x: x * jax.random.permutation(KEY, len(x))[:, None], False),
     "numbers of rows in a compiled function": (lambda x: x * jax.jit(lambda: jnp.arange(x.size)[:, None])(), False),
+    "the same numbers each time": (lambda x: x + jax.random.normal(jax.random.key(0), x.shape), False),
+    "the same numbers each time, by another key": (lambda x: x + jax.random.normal(OTHER_KEY, x.shape), False),
 }
+OTHER_KEY = jax.random.key(1)
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_what_is_drawn_for_each_row_anew_does_not_mix_the_rows(name):
     fn, is_rowwise = DRAWN[name]
-    assert (rowwise(fn, jnp.ones((9, 1))) is not None) == is_rowwise
+    assert (rowwise(fn, jnp.ones((9, 1)), key=KEY) is not None) == is_rowwise
+    assert (rowwise(fn, jnp.ones((9, 1))) is not None) == (name == "one number for all rows")
+
+
+def test_noise_that_is_the_same_each_time_stays_with_its_points():
+    p = Plane()
+    noise = 1 + jax.random.normal(jax.random.key(3), (len(p.points), 1))
+    noisy = apply(lambda u: u * (1 + jax.random.normal(jax.random.key(3), u.shape)), [p.u])
+    assert plan([noisy.mse]) == ()
+    plain, slopes = jno.core([p.u.mse]).eval([p.u.grad(p.net), noisy.grad(p.net)])
+    np.testing.assert_allclose(
+        slopes, plain * np.reshape(noise, (1, -1, *(1,) * (plain.ndim - 2))), rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)

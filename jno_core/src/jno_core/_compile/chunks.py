@@ -250,15 +250,17 @@ def _divisible(
     # Dropout is drawn for each part anew; without a key it is off.
     modules = {model: eqx.nn.inference_mode(module) for model, module in modules.items()}
 
+    # The sizes are those of estimates where a scheme makes some; each part has a key of its own.
+    key = jax.random.key(0)
+
     def traced(chosen: Iterable[FunctionCall]) -> jex.ClosedJaxpr | None:
         targets = tuple(reduction.children()[0] for reduction in chosen)
 
         def values(columns: Columns, aligned: PyTree) -> list[Array]:
-            # With a key, so that the sizes are those of estimates where a scheme makes some.
-            scope = Scope(program, targets, instance, modules, {}, jax.random.key(0))
+            scope = Scope(program, targets, instance, modules, {}, key)
             return [scope.moved(target, name, columns, aligned, instance.locations[name]) for target in targets]
 
-        return rowwise(share(values), columns, aligned)
+        return rowwise(share(values), columns, aligned, key=key)
 
     found = traced(reductions)
     if found is None:

@@ -60,6 +60,11 @@ def shape_of(atom: jex.Var | jex.Literal) -> tuple[int, ...]:
     return aval.shape
 
 
+def is_among(atom: jex.Var | jex.Literal, variables: set[jex.Var]) -> bool:
+    """Whether an operand is one of these variables; literals, which have no hash, are none."""
+    return not isinstance(atom, jex.Literal) and atom in variables
+
+
 def line_of(eqn: jex.JaxprEqn) -> str:
     """The user's line that an equation stems from; empty inside of JAX's own jitted functions."""
     return jax.extend.source_info_util.summarize(eqn.source_info)

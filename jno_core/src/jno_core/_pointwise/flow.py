@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import jax.extend.core as jex
 
-from jno_core._pointwise.axis import Obstacle, PointAxis, Position, joined, line_of, mixing, shape_of
+from jno_core._pointwise.axis import Obstacle, PointAxis, Position, is_among, joined, line_of, mixing, shape_of
 from jno_core._pointwise.rules import RULES
 
 _Flow: TypeAlias = Callable[[jex.JaxprEqn, list[Position]], list[Position]]
@@ -159,14 +159,10 @@ def _scan_over_points(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Posit
         return refused
     dependent = {var for var, p in zip(body.invars, operands, strict=True) if p is not None}
     for inner in body.eqns:
-        if any(_is_among(atom, dependent) for atom in inner.invars):
+        if any(is_among(atom, dependent) for atom in inner.invars):
             dependent.update(inner.outvars)
-    depends = [_is_among(atom, dependent) for atom in body.outvars]
+    depends = [is_among(atom, dependent) for atom in body.outvars]
     return refused if any(depends[:n_carry]) else [PointAxis(0, length) if depend else None for depend in depends]
-
-
-def _is_among(atom: jex.Var | jex.Literal, variables: set[jex.Var]) -> bool:
-    return not isinstance(atom, jex.Literal) and atom in variables
 
 
 # Older versions of JAX call `jit` and `remat2` by the names `pjit` and `checkpoint`.
