@@ -9,7 +9,6 @@ The technique is value numbering: A. V. Aho, M. S. Lam, R. Sethi, J. D. Ullman, 
 Tools, 2nd edition, 2006, section 6.1.2.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, final
@@ -19,6 +18,7 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 
+from jno_core._compile.factoring import Step, Sum, factored
 from jno_core._compile.structural_key import (
     apply_equation,
     constant_key,
@@ -49,6 +49,7 @@ def share(fn: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
       are equal and so are those of their rules, up to the third derivative.
     - Bodies of `scan`, `while`, `cond` and `jax.checkpoint` stay as they are, and are not searched for common
       equations: apply `share` to the body itself. Two such equations with equal bodies and inputs are merged.
+    - Common factors are taken out of sums (`factoring`), which changes results by rounding.
     - Equations with effects (callbacks, debug prints, mutable references) all happen, in their order.
 
     **Arguments:**
@@ -77,14 +78,17 @@ def _evaluate(closed: jex.ClosedJaxpr, operands: Sequence[Any]) -> list[Any]:
     inputs = [numbering.add_value(x) for x in operands]
     outputs = numbering.number_jaxpr(closed.jaxpr, closed.consts, inputs)
     values = dict(numbering.known)
-    for step in _needed(numbering.steps, outputs):
-        results = apply_equation(step.equation, step.parent, [values[i] for i in step.inputs])
-        values.update(zip(step.outputs, results, strict=True))
+    for action in factored(_needed(numbering.steps, outputs), outputs):
+        if isinstance(action, Sum):
+            values[action.output] = functools.reduce(jax.lax.add, (values[i] for i in action.terms))
+        else:
+            results = apply_equation(action.equation, action.parent, [values[i] for i in action.inputs])
+            values.update(zip(action.outputs, results, strict=True))
     # A result may be a literal, which is no array yet.
     return [x if isinstance(x, jax.Array) else jnp.asarray(x) for x in map(values.__getitem__, outputs)]
 
 
-def _needed(steps: Sequence["_Step"], outputs: Iterable[int]) -> list["_Step"]:
+def _needed(steps: Sequence[Step], outputs: Iterable[int]) -> list[Step]:
     """The steps that an output or an effect depends on, in order."""
     live, kept = set(outputs), []
     for step in reversed(steps):
@@ -92,17 +96,6 @@ def _needed(steps: Sequence["_Step"], outputs: Iterable[int]) -> list["_Step"]:
             live.update(step.inputs)
             kept.append(step)
     return kept[::-1]
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class _Step:
-    """An equation to bind: `inputs` number the distinct variables it reads, `outputs` its results."""
-
-    equation: jex.JaxprEqn
-    parent: jex.Jaxpr
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
 
 
 @final
@@ -115,13 +108,13 @@ class _Numbering:
 
     def __init__(self) -> None:
         self.known: dict[int, Any] = {}
-        self.steps: list[_Step] = []
+        self.steps: list[Step] = []
         self._count = 0
         self._leaves: dict[Hashable, int] = {}
         self._calls: dict[Hashable, list[int]] = {}
         # Most equations differ in primitive or inputs already. Parameters are compared from the second equation on.
-        self._first: dict[Hashable, _Step] = {}
-        self._distinct: dict[Hashable, _Step] = {}
+        self._first: dict[Hashable, Step] = {}
+        self._distinct: dict[Hashable, Step] = {}
 
     def _new(self) -> int:
         self._count += 1
@@ -184,10 +177,10 @@ class _Numbering:
             self._first[key] = step
         return step.outputs
 
-    def _add_step(self, equation: jex.JaxprEqn, parent: jex.Jaxpr, operands: list[int]) -> _Step:
+    def _add_step(self, equation: jex.JaxprEqn, parent: jex.Jaxpr, operands: list[int]) -> Step:
         numbers = {a: n for a, n in zip(equation.invars, operands, strict=True) if not isinstance(a, jex.Literal)}
         inputs = tuple(numbers[v] for v in distinct_variables(equation))
-        step = _Step(equation, parent, inputs, tuple(self._new() for _ in equation.outvars))
+        step = Step(equation, parent, inputs, tuple(self._new() for _ in equation.outvars))
         self.steps.append(step)
         return step
 
