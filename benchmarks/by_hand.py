@@ -1,12 +1,11 @@
 """The same problems in plain JAX: as one writes them first, and as fast as one can.
 
-Everything knows that the network is a multilayer perceptron with tanh; that is what writing by hand may do and a library may not.
+Everything knows what the network is made of; that is what writing by hand may do and a library may not.
 Letters in shapes: `n` points, `d` axes, `c` outputs.
 """
 
 import functools
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -14,9 +13,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from benchmarks.listed import added, coordinates
 from benchmarks.measure import Train
+from benchmarks.networks import Layers, apply_mlp
 
-Layers: TypeAlias = list[tuple[Float[Array, "k m"], Float[Array, " m"]]]
+Apply: TypeAlias = Callable[[Any, Any], Any]
+"""The network by hand, of weights and points."""
 
 
 class Derivatives(NamedTuple):
@@ -27,26 +29,13 @@ class Derivatives(NamedTuple):
     operator: Float[Array, "n c"]
 
 
-Propagation: TypeAlias = Callable[[Layers, Float[Array, "n d"], tuple[int, ...]], Derivatives]
-"""From weights, points and the axes along which second derivatives are summed."""
+Propagation: TypeAlias = Callable[[Apply, Any, Float[Array, "n d"], tuple[int, ...]], Derivatives]
+"""From the network, its weights, points and the axes along which second derivatives are summed."""
 
 
-def network(layers: Layers, x: Float[Array, "*n d"]) -> Float[Array, "*n c"]:
-    """The multilayer perceptron."""
-    for W, b in layers[:-1]:
-        x = jnp.tanh(x @ W + b)
-    W, b = layers[-1]
-    return x @ W + b
-
-
-def added(terms: Iterable[Array]) -> Array:
-    """Their sum, which begins with the first of them."""
-    return functools.reduce(operator.add, terms)
-
-
-def plain(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
+def plain(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
     """What the documentation of JAX suggests: the Hessian of a function of one point, mapped over the points."""
-    u = functools.partial(network, layers)
+    u = functools.partial(network, weights)
     gradients = jax.vmap(jax.jacrev(u))(X)
     hessians = jax.vmap(jax.hessian(u))(X)
     return Derivatives(
@@ -56,21 +45,14 @@ def plain(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Deri
     )
 
 
-def listed(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
+def listed(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
     """The forward Laplacian with one array for each tangent: XLA fuses the elementwise work, and nothing is stacked."""
-    d = X.shape[1]
-    W, b = layers[0]
-    z, dz, lz = X @ W + b, [jnp.broadcast_to(W[i], (len(X), W.shape[1])) for i in range(d)], jnp.zeros(())
-    for W, b in layers[1:]:
-        t = jnp.tanh(z)
-        s = 1 - t * t
-        squares = added(dz[i] * dz[i] for i in axes)
-        z, dz, lz = t @ W + b, [(s * dzi) @ W for dzi in dz], (s * lz - 2 * t * s * squares) @ W
-    return Derivatives(z, dz, lz)
+    found = network(weights, coordinates(X, axes))
+    return Derivatives(found.value, found.first, found.second)
 
 
-def stacked(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
-    """The forward Laplacian with all tangents in one array, so that each layer is one wide matrix product."""
+def stacked(_: Apply, layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
+    """The same of the multilayer perceptron with all tangents in one array, so that each layer is one wide product."""
     n, d = X.shape
     W, b = layers[0]
     z, dz, lz = X @ W + b, jnp.broadcast_to(W[:, None], (d, n, W.shape[1])), jnp.zeros((n, W.shape[1]))
@@ -82,9 +64,9 @@ def stacked(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> De
     return Derivatives(z, list(dz), lz)
 
 
-def nested(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
+def nested(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
     """A Jacobian-vector product of another for each axis, on all points at once."""
-    u = functools.partial(network, layers)
+    u = functools.partial(network, weights)
 
     def along(i: int) -> Float[Array, "n d"]:
         return jnp.zeros_like(X).at[:, i].set(1)
@@ -96,9 +78,9 @@ def nested(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Der
     return Derivatives(u(X), [first(i, X) for i in range(X.shape[1])], added(twice))
 
 
-def plain_biharmonic(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
+def plain_biharmonic(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
     """The Laplacian of the Laplacian at one point, mapped over the points."""
-    u = functools.partial(network, layers)
+    u = functools.partial(network, weights)
 
     def laplacian(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
         return lambda x: added(jax.hessian(f)(x)[..., i, i] for i in axes)
@@ -106,8 +88,8 @@ def plain_biharmonic(layers: Layers, X: Float[Array, "n d"], axes: tuple[int, ..
     return Derivatives(jax.vmap(u)(X), (), jax.vmap(laplacian(laplacian(u)))(X))
 
 
-def taylor_biharmonic(layers: Layers, X: Float[Array, "n 2"], axes: tuple[int, ...]) -> Derivatives:
-    """Δ² in the plane from fourth derivatives along three directions 60 degrees apart: Δ² = 8/9 (D₀⁴ + D₆₀⁴ + D₁₂₀⁴)."""
+def taylor_biharmonic(_: Apply, layers: Layers, X: Float[Array, "n 2"], axes: tuple[int, ...]) -> Derivatives:
+    """Δ² = 8/9 (D₀⁴ + D₆₀⁴ + D₁₂₀⁴) in the plane, by Taylor series of the multilayer perceptron along three directions."""
     del axes
     directions = jnp.asarray([[1, 0], [0.5, 0.75**0.5], [-0.5, 0.75**0.5]], X.dtype)
     W, b = layers[0]
@@ -152,11 +134,12 @@ class Task(NamedTuple):
     axes: tuple[int, ...]
     points: Float[Array, "n d"]
     boundary: Float[Array, "b d"]
-    layers: Layers
+    network: Apply
+    weights: Any
     coefficient: Float[Array, " p"]
 
 
-Parameters: TypeAlias = tuple[Layers, Array]
+Parameters: TypeAlias = tuple[Any, Array]
 Gradient: TypeAlias = Callable[[Parameters, Array, Array], tuple[Array, Parameters]]
 
 
@@ -167,13 +150,13 @@ def gradient_of(task: Task, propagation: Propagation, chunk: int | None) -> Grad
     """
 
     def interior(parameters: Parameters, X: Float[Array, "n d"]) -> Array:
-        layers, a = parameters
+        weights, a = parameters
         columns = [X[:, i : i + 1] for i in range(X.shape[1])]
-        residuals = task.residual(propagation(layers, X, task.axes), columns, a)
+        residuals = task.residual(propagation(task.network, weights, X, task.axes), columns, a)
         return jnp.stack([jnp.mean(jnp.square(r)) for r in residuals])
 
     def boundary(parameters: Parameters, B: Float[Array, "b d"]) -> Array:
-        return jnp.mean(jnp.square(network(parameters[0], B)))[None] if len(B) else jnp.zeros(0)
+        return jnp.mean(jnp.square(task.network(parameters[0], B)))[None] if len(B) else jnp.zeros(0)
 
     def whole(parameters: Parameters, X: Array, B: Array) -> tuple[Array, Parameters]:
         def loss(p: Parameters) -> Array:
@@ -211,7 +194,7 @@ def fused(task: Task, gradient: Gradient, optimizer: optax.GradientTransformatio
     def run(steps: int) -> float:
         return float(
             jax.block_until_ready(
-                train((task.layers, task.coefficient), task.points, task.boundary, jnp.asarray(steps))
+                train((task.weights, task.coefficient), task.points, task.boundary, jnp.asarray(steps))
             )[2]
         )
 
@@ -229,7 +212,7 @@ def looped(task: Task, gradient: Gradient, optimizer: optax.GradientTransformati
         return updated, memory, loss
 
     def run(steps: int) -> float:
-        parameters: Any = (task.layers, task.coefficient)
+        parameters: Any = (task.weights, task.coefficient)
         memory, loss = optimizer.init(parameters), jnp.zeros(())
         for _ in range(steps):
             parameters, memory, loss = step(parameters, memory, task.points, task.boundary)
@@ -240,8 +223,12 @@ def looped(task: Task, gradient: Gradient, optimizer: optax.GradientTransformati
 
 def ways(task: Task) -> Iterator[tuple[str, Gradient]]:
     """All hand-written ways of taking the derivatives but the plain one, with all sizes of parts, by name."""
-    few = task.points.shape[1] < MANY_AXES
-    propagations = (taylor_biharmonic,) if task.operator == "biharmonic" else (listed, nested if few else stacked)
+    if task.operator == "biharmonic":
+        propagations: tuple[Propagation, ...] = (taylor_biharmonic,)
+    elif task.points.shape[1] < MANY_AXES:
+        propagations = (listed, nested)
+    else:
+        propagations = (listed, stacked) if task.network is apply_mlp else (listed,)
     for propagation in propagations:
         yield from in_parts(task, propagation)
 

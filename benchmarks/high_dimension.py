@@ -20,7 +20,7 @@ import numpy as np
 import jno
 from benchmarks import report
 from benchmarks.measure import Contestant, Timing, interleaved, per_step, start
-from benchmarks.memory import peak
+from benchmarks.peak import peak
 from benchmarks.problems import OPTIMIZER
 
 FAMILY = "automatic_differentiation"

@@ -21,11 +21,13 @@ class Contestant(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """One contestant's figures: a time for each round, in milliseconds, and what came before the first round if known."""
+    """One contestant's figures: a time for each round, in milliseconds, and if known what came before the first round and
+    the most memory that some steps take."""
 
     milliseconds: tuple[float, ...]
     seconds_to_first_step: float | None = None
     remark: str = ""
+    peak_mb: float | None = None
 
     @property
     def median(self) -> float:
@@ -73,7 +75,7 @@ def timings(contestants: Iterable[Contestant], times: Mapping[str, Sequence[floa
     }
 
 
-def check_agreement(contestants: Iterable[Contestant], tolerance: float = 1e-3) -> None:
+def check_agreement(contestants: Iterable[Contestant], tolerance: float = 1e-5) -> None:
     """All start from the same weights, so their first losses must agree.
 
     Raises `DisagreementError`.

@@ -8,12 +8,12 @@ Every figure is of a process of its own. Linux only: the kernel keeps the peak o
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 from statistics import median
 
 from benchmarks import report
 from benchmarks.by_hand import PLAIN, fused, gradient_of, listed
 from benchmarks.measure import Train
+from benchmarks.peak import peak
 from benchmarks.problems import DERIVATIVES, OPTIMIZER, Row, by_jno, chosen, task
 
 TARGET = 300
@@ -32,13 +32,6 @@ def trained(contestant: str, row: Row) -> None:
     gradient = gradient_of(given, listed, PART) if best else gradient_of(given, PLAIN[row.operator], None)
     train: Train = fused(given, gradient, OPTIMIZER)
     train(STEPS)
-
-
-def peak() -> float:
-    """The most memory that this process has had, in megabytes."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) / 1024
 
 
 def measured(contestant: str, points: int) -> float:
@@ -74,9 +67,7 @@ def main() -> None:
         lines.append(f"| {contestant} | {low:.0f} | {high:.0f} | {more:.0f} |")
     met = "met" if figures["jno"]["difference_mb"] < TARGET else "missed"
     lines += ["", f"Target for jno: below {TARGET} MB: {met}."]
-    report.save(
-        given.out, f"Peak memory: {row.title}, {row.depth}x{row.width}", lines, figures, {"rounds": given.rounds}
-    )
+    report.save(given.out, f"Peak memory: {row.title}, {row.network}", lines, figures, {"rounds": given.rounds})
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def measured(row: Row, peers: Sequence[str], python: str, rounds: int, round_sec
         rough = {name: min(timer(5), timer(20)) for name, timer in timers.items()}
         steps = {name: max(5, min(5000, round(round_seconds / took))) for name, took in rough.items()}
         times = interleaved({name: lambda n=name: timers[n](steps[n]) for name in timers}, rounds)
-    title = f"{row.title}, {row.points:,} + {row.boundary} points, {row.depth}x{row.width}"
+    title = f"{row.title}, {row.points:,} + {row.boundary} points, {row.network}"
     return report.Line(row.name, title, {name: Timing(tuple(1e3 * t for t in ts)) for name, ts in times.items()})
 
 

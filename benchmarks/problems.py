@@ -4,23 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import foundax
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
 import jno
-from benchmarks.by_hand import Derivatives, Layers, Propagation, Task, network
+from benchmarks.by_hand import Derivatives, Task
 from benchmarks.measure import Contestant, start
-from jno_core import DerivativeRequest, Field, Support
-from jno_plugin_ad import AutomaticDifferentiation
+from benchmarks.networks import KINDS, Network, network
 
 ν = 0.01
 OPTIMIZER = optax.adam(1e-3)
-
-MOST_AXES = 3
-"""Of a domain."""
 
 
 class Schemes(NamedTuple):
@@ -62,7 +57,7 @@ class Row(NamedTuple):
 
     - `axes`: how many coordinates there are, `summed` those whose second derivatives the operator sums (all if empty).
     - `points`, `boundary`: numbers of points; on the boundary the network should vanish.
-    - `width`, `depth`: of the network's hidden layers.
+    - `kind`, `width`, `depth`: of the network, and its hidden layers.
     - `inverse`: whether there is an unknown coefficient.
     """
 
@@ -75,10 +70,23 @@ class Row(NamedTuple):
     operator: str = "laplacian"
     summed: tuple[int, ...] = ()
     outputs: int = 1
+    kind: str = "mlp"
     width: int = 64
     depth: int = 4
     boundary: int = 0
     inverse: bool = False
+
+    @property
+    def network(self) -> str:
+        """The network in words, such as `4x64` or `fourier 4x64`."""
+        size = f"{self.depth}x{self.width}"
+        return size if self.kind == "mlp" else f"{self.kind} {size}"
+
+    def with_network(self, words: str) -> "Row":
+        """The same with the network of these words."""
+        kind, _, size = words.rpartition(" ")
+        depth, width = map(int, size.split("x"))
+        return self._replace(kind=kind or "mlp", depth=depth, width=width)
 
 
 def task(row: Row) -> Task:
@@ -89,7 +97,8 @@ def task(row: Row) -> Task:
         row.operator,
         row.summed or tuple(range(row.axes)),
         *point_sets(row),
-        [(layer.weight.T, layer.bias) for layer in (*net.hidden_layers, net.output_layer)],
+        net.by_hand,
+        net.weights,
         jnp.ones(1 if row.inverse else 0),
     )
 
@@ -99,7 +108,7 @@ def core(row: Row, schemes: Schemes = PLANNED) -> Any:
     X, B = point_sets(row)
     domain = jno.domain.from_array({"interior": X, **({"boundary": B} if row.boundary else {})})
     x = domain.variable("interior")[: row.axes]
-    net = jno.nn.wrap(_network(row)).optimizer(OPTIMIZER)
+    net = jno.nn.wrap(_network(row).module).optimizer(OPTIMIZER)
     a = jno.np.parameter((1,), name="a").initialize(jnp.ones(1)).optimizer(OPTIMIZER) if row.inverse else None
     residuals = list(row.equation(net(*x), x, a, schemes))
     if row.boundary:
@@ -118,25 +127,6 @@ def by_jno(row: Row, name: str = "jno", schemes: Schemes = PLANNED, chunk: int |
     return start(name, train, began)
 
 
-def by_scheme(name: str) -> Propagation:
-    """The scheme behind `scheme="automatic_differentiation..."` by itself, for a Laplacian in more axes than a domain has."""
-    scheme = AutomaticDifferentiation(variant=name.partition(":")[2] or None)
-
-    def laplacian(layers: Layers, X: Array, axes: tuple[int, ...]) -> Derivatives:
-        columns = tuple(X[:, i : i + 1] for i in range(X.shape[1]))
-        field = Field(
-            at=lambda moved, _: network(layers, jnp.concatenate(moved, axis=1)),
-            values=lambda: network(layers, X),
-            aligned=None,
-            name="u",
-        )
-        where = Support(columns, tuple(f"x{i}" for i in range(len(columns))), len(columns), "interior")
-        [result] = scheme.apply((DerivativeRequest("laplacian", axes),), field, where, (), None)
-        return Derivatives(jnp.zeros(()), (), result)
-
-    return laplacian
-
-
 def point_sets(row: Row) -> tuple[Array, Array]:
     """Points inside the unit cube and on its faces, `(points, axes)` and `(boundary, axes)`."""
     inside, outside, face = jax.random.split(jax.random.key(1), 3)
@@ -147,8 +137,8 @@ def point_sets(row: Row) -> tuple[Array, Array]:
     return jax.random.uniform(inside, (row.points, row.axes)), B
 
 
-def _network(row: Row) -> Any:
-    return foundax.mlp(row.axes, row.outputs, hidden_dims=row.width, num_layers=row.depth, key=jax.random.PRNGKey(0))
+def _network(row: Row) -> Network:
+    return network(row.kind, row.axes, row.outputs, row.depth, row.width)
 
 
 def _poisson(name: str, axes: int, points: int, **size: Any) -> Row:
@@ -206,7 +196,7 @@ def _ansatz_residual(D: Derivatives, xy: Sequence[Array], _: Array) -> Sequence[
     return [x * (1 - x) * D.operator + 2 * (1 - 2 * x) * D.first[0] - 2 * D.value + 1]
 
 
-DERIVATIVES = (
+EQUATIONS = (
     _poisson("poisson-1d", 1, 10_000),
     _poisson("poisson-2d", 2, 10_000),
     _poisson("poisson-3d", 3, 10_000),
@@ -221,6 +211,32 @@ DERIVATIVES = (
         _burgers,
         lambda D, x, a: [D.first[1] + D.value * D.first[0] - ν * D.operator],
         summed=(0,),
+    ),
+    Row(
+        "heat",
+        "u_t - Δu in two axes and time",
+        3,
+        10_000,
+        lambda u, x, _, how: [u.d(x[2], scheme=how.first) - u.laplacian(*x[:2], scheme=how.higher)],
+        lambda D, x, a: [D.first[2] - D.operator],
+        summed=(0, 1),
+    ),
+    Row(
+        "allen-cahn",
+        "u_t - ν u_xx + 5 (u³ - u) in space-time",
+        2,
+        10_000,
+        lambda u, x, _, how: [u.d(x[1], scheme=how.first) - ν * u.d2(x[0], scheme=how.higher) + 5 * (u**3 - u)],
+        lambda D, x, a: [D.first[1] - ν * D.operator + 5 * (D.value**3 - D.value)],
+        summed=(0,),
+    ),
+    Row(
+        "helmholtz",
+        "Δu + 16 u, d = 2",
+        2,
+        10_000,
+        lambda u, x, _, how: [u.laplacian(*x, scheme=how.higher) + 16 * u - 1],
+        lambda D, x, a: [D.operator + 16 * D.value - 1],
     ),
     Row(
         "navier-stokes",
@@ -260,6 +276,21 @@ DERIVATIVES = (
     ),
 )
 """One gradient step each."""
+
+
+def _of_poisson(words: str, points: int) -> Row:
+    row = EQUATIONS[1].with_network(words)._replace(points=points)
+    return row._replace(name=f"{row.name}-{words.replace(' ', '-')}-{points}")
+
+
+DERIVATIVES = (
+    *EQUATIONS,
+    *(_of_poisson("4x64", points) for points in (1_000, 100_000)),
+    *(_of_poisson("3x32", points) for points in (1_000, 10_000, 100_000)),
+    _of_poisson("4x128", 10_000),
+    *(_of_poisson(f"{kind} 4x64", 10_000) for kind in KINDS if kind != "mlp"),
+)
+"""All equations with one network, then one equation with other networks and at other sizes."""
 
 TRAINING = (
     _poisson("small-100", 2, 100, width=32, depth=3),

@@ -55,7 +55,10 @@ def write(
         }
         for line in lines
     }
-    save(out, title, table(lines, ratios), figures, settings)
+    text = table(lines, ratios)
+    if any(t.peak_mb is not None for line in lines for t in line.timings.values()):
+        text += ["", *costs(lines)]
+    save(out, title, text, figures, settings)
 
 
 def save(out: str, title: str, text: Sequence[str], figures: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
@@ -80,6 +83,19 @@ def table(lines: Sequence[Line], ratios: Sequence[tuple[str, str]]) -> list[str]
         quotients = [line.ratio(a, b) for a, b in ratios]
         remarks = "; ".join(f"{name}: {t.remark}" for name, t in line.timings.items() if t.remark)
         rows.append([line.title, *medians, *("–" if q is None else f"{q:.2f}" for q in quotients), remarks])
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def costs(lines: Sequence[Line]) -> list[str]:
+    """How long each contestant took to its first step, with compiling, and how much memory it takes beyond its data."""
+    names = list(dict.fromkeys(name for line in lines for name in line.timings))
+    head = ["row", *(f"{name}: first step (s)" for name in names), *(f"{name}: memory (MB)" for name in names)]
+    rows = [head, ["---"] * len(head)]
+    for line in lines:
+        found = [line.timings.get(name) for name in names]
+        figures = [(t.seconds_to_first_step, ".1f") if t else (None, "") for t in found]
+        figures += [(t.peak_mb, ".0f") if t else (None, "") for t in found]
+        rows.append([line.title, *("–" if x is None else format(x, how) for x, how in figures)])
     return [f"| {' | '.join(row)} |" for row in rows]
 
 

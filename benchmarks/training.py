@@ -27,7 +27,7 @@ def measured(row: Row, rounds: int, steps: int, round_seconds: float) -> report.
     check_agreement(contestants)
     steps = min(steps, max(20, int(20 * round_seconds / seconds(plain.train, 20))))
     times = interleaved({c.name: lambda c=c: seconds(c.train, steps) / steps for c in contestants}, rounds)
-    title = f"{row.title}, {row.points:,} + {row.boundary} points, {row.depth}x{row.width}, {steps} steps"
+    title = f"{row.title}, {row.points:,} + {row.boundary} points, {row.network}, {steps} steps"
     return report.Line(row.name, title, timings(contestants, times))
 
 
