@@ -231,7 +231,7 @@ def test_runs_continue_whatever_the_parts_were():
 
 
 def test_auto_divides_a_large_point_set(monkeypatch):
-    monkeypatch.setattr("jno_core._compile.chunks.WORKING_SET", 2**20)
+    monkeypatch.setattr("jno_core._compile.chunks.WORKING_SET", 2**18)
     monkeypatch.setattr("jno_core._compile.chunks._cores", lambda: 1)
     check(lambda p: [p.r.mse, p.u.max, p.ub.mse], 1, ("auto",), x64=False, rtol=1e-4, atol=1e-6, points=20_000)
 

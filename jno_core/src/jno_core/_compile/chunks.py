@@ -23,14 +23,15 @@ from jno_core._compile.lower import sampled_values, with_noise
 from jno_core._compile.plan import opened
 from jno_core._compile.program import Program
 from jno_core._compile.scope import Scope
+from jno_core._compile.working_set import stored_bytes
 from jno_core._custom_types import Columns, PRNGKey, PyTree
 from jno_core._graph import BalancedWeight, FunctionCall, Model, Noise, Placeholder, walk
 from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
 
-WORKING_SET = 14 * 2**20
-"""Bytes for each core that the intermediate values of one part take together: about its share in a last-level cache."""
+WORKING_SET = 6 * 2**20
+"""Bytes for each core that what is stored for one part takes together: about its share in a last-level cache."""
 
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
@@ -266,16 +267,7 @@ def _divisible(
     if found is None:
         reductions = tuple(r for r in reductions if traced([r]) is not None)
         found = traced(reductions)
-    return reductions, 0 if found is None else _bytes(found.jaxpr) // columns[0].shape[0]
-
-
-def _bytes(jaxpr: jex.Jaxpr) -> int:
-    total = 0
-    for equation in jaxpr.eqns:
-        for variable in equation.outvars:
-            aval: Any = variable.aval
-            total += aval.size * aval.dtype.itemsize
-    return total
+    return reductions, 0 if found is None else stored_bytes(found.jaxpr) // columns[0].shape[0]
 
 
 def _working_set() -> int:

@@ -182,8 +182,11 @@ _ELEMENTWISE = """
 
 _REDUCTIONS = "argmax argmin reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor"
 
+ELEMENTWISE = frozenset(_ELEMENTWISE.split())
+"""Primitives that compute entry by entry."""
+
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(_ELEMENTWISE.split(), _elementwise),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS.split(), _dropping("axes")),
     "reduce": _dropping("dimensions"),
     **dict.fromkeys(("cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "split", "top_k"), _along("axis")),
