@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from benchmarks import report
 from benchmarks.by_hand import CHUNKS, MANY_AXES, PLAIN, fused, gradient_of, ways
 from benchmarks.measure import Contestant, fastest, race, start
-from benchmarks.peak import added_by
+from benchmarks.peak import added_by, give_back_large_blocks
 from benchmarks.problems import DERIVATIVES, EXPLICIT, OPTIMIZER, Row, by_jno, chosen, task
 from jno_core.errors import PluginCapabilityError
 
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--round-seconds", type=float, default=0.4, help="how long each contestant runs in a round")
     parser.add_argument("--out", default="benchmarks/results/derivatives", help="path without ending")
     given = parser.parse_args()
+    give_back_large_blocks()
     settings = {"rounds": given.rounds, "seconds per round": given.round_seconds}
     lines = []
     for row in asked(given):
