@@ -17,6 +17,7 @@ import jax
 
 from benchmarks import report
 from benchmarks.measure import Timing, interleaved, per_step
+from benchmarks.peer_scripts.protocol import ANSWER
 from benchmarks.problems import EQUATIONS, TRAINING, Row, by_jno, chosen
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
@@ -44,10 +45,10 @@ class Peer:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{steps}\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A peer has ended with exit code {self._process.wait()}; what it said is above.")
-        return float(answer)
+        for line in self._process.stdout:
+            if line.startswith(ANSWER):
+                return float(line.removeprefix(ANSWER))
+        raise RuntimeError(f"A peer has ended with exit code {self._process.wait()}; what it said is above.")
 
 
 @contextmanager
@@ -99,9 +100,8 @@ def main() -> None:
         if not Path(python).exists():
             raise SystemExit(f"There is no {python}; benchmarks/README.md has the command that creates it.")
     ratios = tuple(("jno", name) for name in peers)
-    settings = {"rounds": given.rounds} | {
-        f"with {python}": _versions(python) for python in dict.fromkeys(peers.values())
-    }
+    packages = "; ".join(_versions(python) for python in dict.fromkeys(peers.values()))
+    settings = {"rounds": given.rounds, "peers": packages}
     lines = []
     for row in chosen(ROWS, given.rows):
         lines.append(measured(row, peers, given.rounds, given.round_seconds))

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+ANSWER = "seconds:"
+"""What an answer begins with. Before the first there may be messages, which a peer writes when it is imported."""
+
 
 class Size(NamedTuple):
     """Poisson's equation Δu + 1 = 0 in the unit cube, u = 0 at the boundary points if there are any."""
@@ -32,4 +35,4 @@ def serve(build: Callable[[Size], Callable[[int], float]]) -> None:
     os.dup2(2, 1)
     timed = build(Size(**vars(parser.parse_args())))
     for line in sys.stdin:
-        print(timed(int(line)), file=answers, flush=True)
+        print(ANSWER, timed(int(line)), file=answers, flush=True)
