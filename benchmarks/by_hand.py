@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from benchmarks.listed import added, coordinates
+from benchmarks.listed import Coordinates, added
 from benchmarks.measure import Train
 from benchmarks.networks import Layers, apply_mlp
 
@@ -47,7 +47,7 @@ def plain(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int,
 
 def listed(network: Apply, weights: Any, X: Float[Array, "n d"], axes: tuple[int, ...]) -> Derivatives:
     """The forward Laplacian with one array for each tangent: XLA fuses the elementwise work, and nothing is stacked."""
-    found = network(weights, coordinates(X, axes))
+    found = network(weights, Coordinates(X, axes))
     return Derivatives(found.value, found.first, found.second)
 
 

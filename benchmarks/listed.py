@@ -14,12 +14,11 @@ from jaxtyping import Array, Float
 
 
 class Listed(NamedTuple):
-    """Values `(n, k)`, a derivative for each axis, `(n, k)` or `(k,)` where it is the same at all points, and the sum of
-    second derivatives along `axes`, `None` where it is zero."""
+    """Values `(n, k)`, a derivative for each axis, and the sum of second ones along `axes`, `None` where it is zero."""
 
     value: Float[Array, "n k"]
-    first: list[Array]
-    second: Array | None
+    first: list[Float[Array, "n k"]]
+    second: Float[Array, "n k"] | None
     axes: tuple[int, ...]
 
     def __matmul__(self, W: Float[Array, "k m"]) -> "Listed":
@@ -57,9 +56,15 @@ class Listed(NamedTuple):
         return Listed(value, [slope * d for d in self.first], added_if(bent, second), self.axes)
 
 
-def coordinates(X: Float[Array, "n d"], axes: tuple[int, ...]) -> Listed:
-    """The points, with their derivatives along each axis."""
-    return Listed(X, list(jnp.eye(X.shape[1], dtype=X.dtype)), None, axes)
+class Coordinates(NamedTuple):
+    """The points `(n, d)`, and the axes along which second derivatives are summed. A network begins with a product."""
+
+    points: Float[Array, "n d"]
+    axes: tuple[int, ...]
+
+    def __matmul__(self, W: Float[Array, "d k"]) -> Listed:
+        value = self.points @ W
+        return Listed(value, [jnp.broadcast_to(W[i], value.shape) for i in range(len(W))], None, self.axes)
 
 
 def tanh(x: Any) -> Any:

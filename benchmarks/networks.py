@@ -1,7 +1,7 @@
 """The networks of the tables: as users of jno write them, and by hand.
 
 A module is applied to one point or to all, as its library has it; a function by hand to all points `(n, d)`, or to a
-`benchmarks.listed.Listed`, of which it then gives the derivatives too.
+`benchmarks.listed.Coordinates`, and then it gives the derivatives too.
 """
 
 import math
