@@ -78,14 +78,17 @@ def main() -> None:
     parser.add_argument("--points", nargs="+", type=int, help="numbers of points, in place of those of the rows")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--round-seconds", type=float, default=0.4, help="how long each contestant runs in a round")
+    parser.add_argument("--keep", action="store_true", help="keep the other rows of an earlier report")
     parser.add_argument("--out", default="benchmarks/results/derivatives", help="path without ending")
     given = parser.parse_args()
     give_back_large_blocks()
     settings = {"rounds": given.rounds, "seconds per round": given.round_seconds}
-    lines = []
+    lines = {line.name: line for line in report.kept(given.out)} if given.keep else {}
+    order = {row.name: i for i, row in enumerate(DERIVATIVES)}
     for row in asked(given):
-        lines.append(measured(row, given.rounds, given.round_seconds))
-        report.write(given.out, "One gradient step", lines, RATIOS, settings)
+        lines[row.name] = measured(row, given.rounds, given.round_seconds)
+        shown = sorted(lines.values(), key=lambda line: order.get(line.name, len(order)))
+        report.write(given.out, "One gradient step", shown, RATIOS, settings)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,22 @@ class Line(NamedTuple):
         return self.timings[a].median / self.timings[b].median
 
 
+def kept(out: str) -> list[Line]:
+    """The lines of an earlier report, none if there is no such file."""
+    path = Path(f"{out}.json")
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return [
+        Line(
+            name,
+            row["title"],
+            {who: Timing(**{k: v for k, v in t.items() if k != "median_ms"}) for who, t in row["contestants"].items()},
+        )
+        for name, row in rows.items()
+    ]
+
+
 def machine() -> dict[str, Any]:
     """The machine and the software, as far as times depend on it."""
     return {
