@@ -144,6 +144,23 @@ def test_long_sums_are_looked_at_once(monkeypatch):
     assert len(calls) < 1000
 
 
+def test_products_are_found_below_any_number_of_signs(monkeypatch):
+    """Neither by recursion nor by beginning anew at each."""
+    calls = []
+    places = factoring._places
+    monkeypatch.setattr(factoring, "_places", lambda step: calls.append(step) or places(step))
+
+    def fn(a, b, c):
+        x, y = a * b, a * c
+        for _ in range(1500):
+            x, y = -x, -y
+        return x + y
+
+    assert count(share(fn), "neg", A, B, C) == 1500
+    assert count(share(fn), "mul", A, B, C) == 1
+    assert len(calls) < 10_000
+
+
 def test_a_divergence_written_term_by_term_takes_one_stream_as_the_laplacian_does():
     """k Δu + ∇k·∇u, for a network of two hidden layers: value, two first derivatives and one second through each."""
     points = np.random.default_rng(0).random((30, 2))

@@ -46,6 +46,32 @@ class Sum:
 Action: TypeAlias = Step | Sum
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class _Merged:
+    """One step that reads `total`, the sum of `operands`, in place of the steps that make the values `replaced`."""
+
+    replaced: tuple[int, ...]
+    total: int
+    operands: tuple[int, ...]
+    step: Step
+
+    @property
+    def is_product(self) -> bool:
+        return self.step.equation.primitive.name in _PRODUCTS
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Explored:
+    """A sum: its terms, the sums that are written out in them, and which terms can be merged."""
+
+    output: int
+    terms: list[int]
+    inner: set[int]
+    merged: list[_Merged]
+
+
 def factored(steps: Sequence[Step], outputs: Iterable[int]) -> list[Action]:
     """The same values, with sums rewritten; in the order of evaluation. New values have negative numbers."""
     return _Factoring(steps, outputs).actions()
@@ -81,32 +107,47 @@ class _Factoring:
         return found
 
     def _rewrite(self, root: int) -> None:
-        """Replace a sum, if some of its terms have something in common."""
+        """Replace a sum, if that saves a product."""
+        found = self._explored(root)
+        saving = _saving(found)
+        if root not in saving:
+            # Nor have parts of it.
+            self._settled |= found[0].inner
+            return
         # Each sum, then its products, then the sums that these need: turned round, all comes after what it reads.
         made: list[Action] = []
-        pending = [(root, self._made_by[root].inputs)]
-        while pending:
-            output, terms = pending.pop()
-            flat, inner = self._flattened(terms)
-            groups, rest = self._grouped(flat)
-            if output == root and not groups:
-                # Nor have parts of it.
-                self._settled |= inner
-                return
-            products = [self._product(members) for members in groups]
-            pending += [(total, others) for total, others, _ in products]
-            steps = [step for *_, step in products]
-            made += [Sum((*rest, *(step.outputs[0] for step in steps)), output), *steps]
-            self._dropped |= inner | {step.outputs[0] for members in groups for step, _ in members}
+        needed = {root}
+        for explored in found:
+            if explored.output not in needed:
+                continue
+            merged = [m for m in explored.merged if m.is_product or m.total in saving]
+            gone = {number for m in merged for number in m.replaced}
+            rest = [term for term in explored.terms if term not in gone]
+            made += [Sum((*rest, *(m.step.outputs[0] for m in merged)), explored.output), *(m.step for m in merged)]
+            needed.update(m.total for m in merged)
+            self._dropped |= explored.inner | gone
         self._replaced[root] = made[::-1]
 
-    def _product(self, members: list[tuple[Step, int]]) -> tuple[int, tuple[int, ...], Step]:
-        """The number of a new sum, its terms, and the one step that reads it in place of these."""
+    def _explored(self, root: int) -> list[_Explored]:
+        """A sum, and below it all the sums that there would be if whatever has something in common were merged."""
+        found, pending = [], [(root, self._made_by[root].inputs)]
+        for output, terms in pending:
+            flat, inner = self._flattened(terms)
+            merged = [self._merged(members) for members in self._grouped(flat)]
+            found.append(_Explored(output, flat, inner, merged))
+            pending.extend((m.total, m.operands) for m in merged)
+        return found
+
+    def _merged(self, members: list[tuple[Step, int]]) -> _Merged:
         template, place = members[0]
         total, product = self._new(), self._new()
         inputs = tuple(total if i == place else n for i, n in enumerate(template.inputs))
-        others = tuple(step.inputs[i] for step, i in members)
-        return total, others, Step(template.equation, template.parent, inputs, (product,))
+        return _Merged(
+            tuple(step.outputs[0] for step, _ in members),
+            total,
+            tuple(step.inputs[i] for step, i in members),
+            Step(template.equation, template.parent, inputs, (product,)),
+        )
 
     def _flattened(self, terms: Iterable[int]) -> tuple[list[int], set[int]]:
         """The terms of sums among the terms that nothing else reads, and those sums."""
@@ -121,8 +162,8 @@ class _Factoring:
                 flat.append(term)
         return flat, inner
 
-    def _grouped(self, terms: list[int]) -> tuple[list[list[tuple[Step, int]]], list[int]]:
-        """Groups of terms that become one, each with its step and the place of the operand to be summed; and the others."""
+    def _grouped(self, terms: list[int]) -> list[list[tuple[Step, int]]]:
+        """Groups of terms that can become one, each with its step and the place of the operand to be summed."""
         keys: dict[Hashable, list[tuple[Step, int]]] = {}
         for step in filter(None, map(self._own, terms)):
             for key, place in _places(step):
@@ -130,18 +171,10 @@ class _Factoring:
         groups, taken = [], set()
         for members in sorted(keys.values(), key=len, reverse=True):
             free = [(step, place) for step, place in members if step.outputs[0] not in taken]
-            if len(free) > 1 and self._saves(free):
+            if len(free) > 1:
                 groups.append(free)
                 taken.update(step.outputs[0] for step, _ in free)
-        return groups, [term for term in terms if term not in taken]
-
-    def _saves(self, members: list[tuple[Step, int]]) -> bool:
-        """Whether a product is saved: here, or by the sum of what is reshaped, sliced, ... here, which costs nothing itself."""
-        if members[0][0].equation.primitive.name in _PRODUCTS:
-            return True
-        below, _ = self._flattened(step.inputs[place] for step, place in members)
-        groups, _ = self._grouped(below)
-        return bool(groups)
+        return groups
 
     def _own(self, number: int) -> Step | None:
         """The step that makes a value which is read once."""
@@ -150,6 +183,15 @@ class _Factoring:
     def _new(self) -> int:
         self._count -= 1
         return self._count
+
+
+def _saving(found: list[_Explored]) -> set[int]:
+    """The sums in or below which a product is saved. To reshape, slice, ... the sum of operands saves nothing itself."""
+    saving: set[int] = set()
+    for explored in reversed(found):
+        if any(m.is_product or m.total in saving for m in explored.merged):
+            saving.add(explored.output)
+    return saving
 
 
 def _is_sum(step: Step) -> bool:
