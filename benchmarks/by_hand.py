@@ -222,13 +222,18 @@ def looped(task: Task, gradient: Gradient, optimizer: optax.GradientTransformati
 
 
 def ways(task: Task) -> Iterator[tuple[str, Gradient]]:
-    """All hand-written ways of taking the derivatives but the plain one, with all sizes of parts, by name."""
+    """All hand-written ways of taking the derivatives but the plain one, with all sizes of parts, by name.
+
+    There is none for ΔΔu of other networks than multilayer perceptrons.
+    """
+    is_mlp = task.network is apply_mlp
+    propagations: list[Propagation]
     if task.operator == "biharmonic":
-        propagations: tuple[Propagation, ...] = (taylor_biharmonic,)
+        propagations = [taylor_biharmonic] if is_mlp else []
     elif task.points.shape[1] < MANY_AXES:
-        propagations = (listed, nested)
+        propagations = [listed, nested]
     else:
-        propagations = (listed, stacked) if task.network is apply_mlp else (listed,)
+        propagations = [listed, stacked] if is_mlp else [listed]
     for propagation in propagations:
         yield from in_parts(task, propagation)
 

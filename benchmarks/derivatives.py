@@ -49,9 +49,10 @@ def measured(row: Row, rounds: int, round_seconds: float) -> report.Line:
     contestants = [
         by_jno(row),
         start("plain", fused(given, gradient_of(given, PLAIN[row.operator], None), OPTIMIZER)),
-        fastest((start(name, fused(given, g, OPTIMIZER)) for name, g in ways(given)), "best"),
-        fastest(explicit(row), "explicit"),
     ]
+    if by_hand := [start(name, fused(given, g, OPTIMIZER)) for name, g in ways(given)]:
+        contestants.append(fastest(by_hand, "best"))
+    contestants.append(fastest(explicit(row), "explicit"))
     if row.axes < MANY_AXES:
         contestants.append(fastest(sized(row), "sized"))
     timings = race(contestants, rounds, round_seconds)

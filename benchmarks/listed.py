@@ -1,7 +1,7 @@
 """The forward Laplacian by hand: a value with one array for each first derivative, and with a sum of second ones.
 
-A network written for arrays, in terms of `@`, `+`, `-`, `*` and the functions below, carries its derivatives when it is given a
-`Listed`. Letters in shapes: `n` points, `d` axes, `k` features.
+A network written for arrays, in terms of `@`, `+`, `-`, `*` and the functions below, carries its derivatives when it is given
+`Coordinates`. Letters in shapes: `n` points, `d` axes, `k` features.
 """
 
 import functools
@@ -24,7 +24,7 @@ class Listed(NamedTuple):
     def __matmul__(self, W: Float[Array, "k m"]) -> "Listed":
         return self._mapped(lambda x: x @ W)
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> "Listed":
         if not isinstance(other, Listed):
             return self._replace(value=self.value + other)
         first = [a + b for a, b in zip(self.first, other.first, strict=True)]
@@ -33,9 +33,7 @@ class Listed(NamedTuple):
     def __sub__(self, other: "Listed") -> "Listed":
         return self + other._mapped(operator.neg)
 
-    def __mul__(self, other: Any) -> Any:
-        if not isinstance(other, Listed):
-            return self._mapped(lambda x: x * other)
+    def __mul__(self, other: "Listed") -> "Listed":  # type: ignore[override]
         first = [a * other.value + self.value * b for a, b in zip(self.first, other.first, strict=True)]
         crossed = 2 * added(self.first[i] * other.first[i] for i in self.axes)
         ends = (

@@ -1,5 +1,6 @@
 """The rows of the tables: equations as a user of jno writes them, and the same in terms of the network's derivatives."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from jaxtyping import Array
 import jno
 from benchmarks.by_hand import Derivatives, Task
 from benchmarks.measure import Contestant, start
-from benchmarks.networks import KINDS, Network, network
+from benchmarks.networks import KINDS, Network
 
 ν = 0.01
 OPTIMIZER = optax.adam(1e-3)
@@ -83,10 +84,17 @@ class Row(NamedTuple):
         return size if self.kind == "mlp" else f"{self.kind} {size}"
 
     def with_network(self, words: str) -> "Row":
-        """The same with the network of these words."""
-        kind, _, size = words.rpartition(" ")
-        depth, width = map(int, size.split("x"))
-        return self._replace(kind=kind or "mlp", depth=depth, width=width)
+        """The same with the network of these words.
+
+        Raises `SystemExit` naming what there is.
+        """
+        found = re.fullmatch(rf"(?:({'|'.join(KINDS)}) )?(\d+)x(\d+)", words)
+        if found is None:
+            raise SystemExit(
+                f"There is no network {words!r}; there are 4x64 and the like, also after {', '.join(KINDS)}."
+            )
+        kind, depth, width = found.groups()
+        return self._replace(kind=kind or "mlp", depth=int(depth), width=int(width))
 
 
 def task(row: Row) -> Task:
@@ -138,7 +146,7 @@ def point_sets(row: Row) -> tuple[Array, Array]:
 
 
 def _network(row: Row) -> Network:
-    return network(row.kind, row.axes, row.outputs, row.depth, row.width)
+    return KINDS[row.kind](row.axes, row.outputs, row.depth, row.width)
 
 
 def _poisson(name: str, axes: int, points: int, **size: Any) -> Row:

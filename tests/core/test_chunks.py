@@ -276,8 +276,9 @@ def test_the_working_set_grows_with_the_cores(monkeypatch):
 def test_auto_leaves_small_problems_whole_and_large_parts_fit_the_working_set():
     assert auto_rows(2 * chunks.SMALLEST) == []
     assert auto_rows(1000, hidden=8) == []
-    # Value, two first derivatives and the Laplacian of each unit, which the second hidden layer reads and makes.
-    least = 4 * 64 * 4 * 2
+    # The value of each unit that the first layer makes, value, two first derivatives and the Laplacian that the second reads
+    # and makes, and the Laplacian that the last one reads.
+    least = 4 * 64 * (1 + 4 + 4 + 1)
     [rows], [narrow], [four] = auto_rows(100_000), auto_rows(100_000, hidden=16), auto_rows(100_000, instances=4)
     assert chunks.SMALLEST < rows <= chunks._working_set() / least
     assert narrow > 2 * rows

@@ -72,7 +72,6 @@ def test_the_estimate_is_of_the_size_that_xla_sets_aside_for_a_step(net):
     def loss(parameters, X):
         return jnp.mean(residuals(parameters, X) ** 2)
 
-    shared = share(residuals)
-    estimate = stored_bytes(jax.make_jaxpr(shared)(parameters, points).jaxpr)
+    estimate = stored_bytes(jax.make_jaxpr(share(residuals))(parameters, points).jaxpr)
     compiled = jax.jit(jax.grad(loss)).lower(parameters, points).compile()
     assert 0.4 < estimate / compiled.memory_analysis().temp_size_in_bytes < 1.5

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.extend.core as jex
 
+from jno_core._pointwise.axis import is_among
 from jno_core._pointwise.rules import ELEMENTWISE
 
 # Their results have other shapes, and are not stored either.
@@ -20,5 +21,5 @@ def stored_bytes(jaxpr: jex.Jaxpr) -> int:
     computed = {v for equation in jaxpr.eqns for v in equation.outvars}
     others = [equation for equation in jaxpr.eqns if equation.primitive.name not in _FUSED]
     touched = (v for equation in others for v in (*equation.invars, *equation.outvars))
-    stored: set[Any] = {v for v in touched if not isinstance(v, jex.Literal) and v in computed}
+    stored: set[Any] = {v for v in touched if is_among(v, computed)}
     return sum(v.aval.size * v.aval.dtype.itemsize for v in stored)
