@@ -25,11 +25,13 @@ BASIS = 64
 
 
 class Network(NamedTuple):
-    """A module, and the same by hand: its weights and a function of weights and points."""
+    """A module, and the same by hand: its weights and a function of weights and points. `fixed` picks the module's arrays
+    that do not train."""
 
     module: Any
     weights: Any
     by_hand: Callable[[Any, Any], Any]
+    fixed: Callable[[Any], Sequence[Array]] = lambda module: ()
 
 
 class Residual(eqx.Module):
@@ -66,13 +68,13 @@ class Modified(eqx.Module):
 
 
 class Fourier(eqx.Module):
-    """Random Fourier features, which are not trained, before a multilayer perceptron."""
+    """Random Fourier features before a multilayer perceptron; the frequencies are not to be trained."""
 
     frequencies: Float[Array, "k d"]
     mlp: eqx.nn.MLP
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, " c"]:
-        phases = 2 * jnp.pi * (jax.lax.stop_gradient(self.frequencies) @ x)
+        phases = 2 * jnp.pi * (self.frequencies @ x)
         return self.mlp(jnp.concatenate([jnp.sin(phases), jnp.cos(phases)]))
 
 
@@ -132,7 +134,10 @@ def _fourier(axes: int, outputs: int, depth: int, width: int) -> Network:
     frequencies = jax.random.normal(jax.random.key(3), (FREQUENCIES, axes))
     mlp = eqx.nn.MLP(2 * FREQUENCIES, outputs, width, depth, jnp.tanh, key=jax.random.key(0))
     phases = 2 * math.pi * frequencies.T
-    return Network(Fourier(frequencies, mlp), _weights(mlp.layers), lambda w, x: apply_mlp(w, waves(x @ phases)))
+    module = Fourier(frequencies, mlp)
+    return Network(
+        module, _weights(mlp.layers), lambda w, x: apply_mlp(w, waves(x @ phases)), lambda module: [module.frequencies]
+    )
 
 
 def _deeponet(axes: int, outputs: int, depth: int, width: int) -> Network:

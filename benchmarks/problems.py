@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -116,7 +117,11 @@ def core(row: Row, schemes: Schemes = PLANNED) -> Any:
     X, B = point_sets(row)
     domain = jno.domain.from_array({"interior": X, **({"boundary": B} if row.boundary else {})})
     x = domain.variable("interior")[: row.axes]
-    net = jno.nn.wrap(_network(row).module).optimizer(OPTIMIZER)
+    network = _network(row)
+    net = jno.nn.wrap(network.module).optimizer(OPTIMIZER)
+    if fixed := network.fixed(network.module):
+        nothing = jax.tree.map(lambda _: False, network.module)
+        net.mask(eqx.tree_at(network.fixed, nothing, [True] * len(fixed))).freeze()
     a = jno.np.parameter((1,), name="a").initialize(jnp.ones(1)).optimizer(OPTIMIZER) if row.inverse else None
     residuals = list(row.equation(net(*x), x, a, schemes))
     if row.boundary:

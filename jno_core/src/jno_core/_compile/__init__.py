@@ -17,6 +17,7 @@ from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values
 from jno_core._compile.operators import with_operators as with_operators
 from jno_core._compile.program import Program as Program
+from jno_core._compile.staging import Kept as Kept, Staged as Staged
 
 # Registers the rules by which scopes evaluate nodes.
 from jno_core._compile import rules as rules  # isort: skip

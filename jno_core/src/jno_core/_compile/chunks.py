@@ -30,7 +30,7 @@ from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
 
-WORKING_SET = 6 * 2**20
+WORKING_SET = 12 * 2**20
 """Bytes for each core that what is stored for one part takes together: about its share in a last-level cache."""
 
 SMALLEST = 64

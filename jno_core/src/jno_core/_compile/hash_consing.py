@@ -10,7 +10,7 @@ Tools, 2nd edition, 2006, section 6.1.2.
 """
 
 import functools
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast, final
 
 import equinox as eqx
@@ -18,7 +18,7 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 
-from jno_core._compile.factoring import Step, Sum, factored
+from jno_core._compile.factoring import Action, Step, Sum, factored
 from jno_core._compile.structural_key import (
     apply_equation,
     constant_key,
@@ -65,27 +65,48 @@ def share(fn: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
 
     @functools.wraps(fn)
     def shared(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        closed, struct, static = eqx.filter_make_jaxpr(fn)(*args, **kwargs)
-        operands = [leaf for leaf in jax.tree.leaves((args, kwargs)) if eqx.is_array(leaf)]
-        results = _evaluate(closed, operands)
-        return cast(_Result, eqx.combine(jax.tree.unflatten(jax.tree.structure(struct), results), static))
+        traced = Traced(fn, *args, **kwargs)
+        values = traced.evaluate(traced.actions, dict(traced.known))
+        return cast(_Result, traced.result(values))
 
     return shared
 
 
-def _evaluate(closed: jex.ClosedJaxpr, operands: Sequence[Any]) -> list[Any]:
-    numbering = _Numbering()
-    inputs = [numbering.add_value(x) for x in operands]
-    outputs = numbering.number_jaxpr(closed.jaxpr, closed.consts, inputs)
-    values = dict(numbering.known)
-    for action in factored(_needed(numbering.steps, outputs), outputs):
-        if isinstance(action, Sum):
-            values[action.output] = functools.reduce(jax.lax.add, (values[i] for i in action.terms))
-        else:
-            results = apply_equation(action.equation, action.parent, [values[i] for i in action.inputs])
-            values.update(zip(action.outputs, results, strict=True))
-    # A result may be a literal, which is no array yet.
-    return [x if isinstance(x, jax.Array) else jnp.asarray(x) for x in map(values.__getitem__, outputs)]
+@final
+class Traced:
+    """A function traced at some arguments, as the actions that compute its results from them. Values have numbers.
+
+    - `inputs`: of the arguments' arrays, in the order of the PyTree's leaves.
+    - `outputs`: of the results' arrays.
+    - `known`: values that need no action: constants, literals, and the arguments that it was traced at.
+    - `actions`: in the order of evaluation.
+    """
+
+    def __init__(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        closed, struct, self._static = eqx.filter_make_jaxpr(fn)(*args, **kwargs)
+        self._structure = jax.tree.structure(struct)
+        numbering = _Numbering()
+        leaves = (leaf for leaf in jax.tree.leaves((args, kwargs)) if eqx.is_array(leaf))
+        self.inputs = [numbering.add_value(leaf) for leaf in leaves]
+        self.outputs = numbering.number_jaxpr(closed.jaxpr, closed.consts, self.inputs)
+        self.known = numbering.known
+        self.actions = factored(_needed(numbering.steps, self.outputs), self.outputs)
+
+    def evaluate(self, actions: Iterable[Action], values: dict[int, Any]) -> dict[int, Any]:
+        """Add the results of some actions to the values, and return these."""
+        for action in actions:
+            if isinstance(action, Sum):
+                values[action.output] = functools.reduce(jax.lax.add, (values[i] for i in action.terms))
+            else:
+                results = apply_equation(action.equation, action.parent, [values[i] for i in action.inputs])
+                values.update(zip(action.outputs, results, strict=True))
+        return values
+
+    def result(self, values: Mapping[int, Any]) -> Any:
+        """What the function returns, given the values."""
+        # A result may be a literal, which is no array yet.
+        leaves = [x if isinstance(x, jax.Array) else jnp.asarray(x) for x in map(values.__getitem__, self.outputs)]
+        return eqx.combine(jax.tree.unflatten(self._structure, leaves), self._static)
 
 
 def _needed(steps: Sequence[Step], outputs: Iterable[int]) -> list[Step]:
@@ -164,7 +185,7 @@ class _Numbering:
     def _number_equation(self, equation: jex.JaxprEqn, parent: jex.Jaxpr, operands: list[int]) -> Sequence[int]:
         name = equation.primitive.name
         key = (equation.primitive, equation.ctx, *(sorted(operands) if name in _COMMUTATIVE else operands))
-        mergeable = not equation.effects and name not in _STATEFUL
+        mergeable = is_repeatable(equation)
         if mergeable and key in self._first:
             first = self._first[key]
             self._distinct.setdefault((key, parameters_key(first.equation, first.parent)), first)
@@ -183,6 +204,11 @@ class _Numbering:
         step = Step(equation, parent, inputs, tuple(self._new() for _ in equation.outvars))
         self.steps.append(step)
         return step
+
+
+def is_repeatable(equation: jex.JaxprEqn) -> bool:
+    """Whether an equation may be bound more or less often than the function asks for: it only computes."""
+    return not equation.effects and equation.primitive.name not in _STATEFUL
 
 
 def _is_plain_call(equation: jex.JaxprEqn) -> bool:

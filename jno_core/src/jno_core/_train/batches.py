@@ -88,6 +88,12 @@ class Batches:
         """The parts of each divided point set, of which a step takes all points."""
         return tuple(self.mesh.split_rows(chunks_of(rows_of(data, d), d)) for d in self.divided)
 
+    def steady(self, renewed: frozenset[str]) -> frozenset[str]:
+        """The divided point sets of which every step takes all points and all instances, but for the renewed ones."""
+        if self.taken < self.instances or self.parts > 1:
+            return frozenset()
+        return frozenset(d.collocation for d in self.divided if d.points == d.total) - renewed
+
     def index(self, divided: ChunkedSet, key: PRNGKey, number: Int[Array, ""]) -> Int[Array, " n"]:
         """Which points of a set a draw takes, by the batches' own key."""
         own = jax.random.fold_in(key, self.divided.index(divided))

@@ -20,6 +20,7 @@ from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import ParameterGroup, join, split
 from jno_core._train.objective import LossForm, Objective
 from jno_core._train.options import StepOptions
+from jno_core._train.pace import Pace
 from jno_core._train.problem import Problem
 from jno_core._train.renewed_points import initial_points, memory_of
 from jno_core._train.step import CAPACITY, Stepper, Steps
@@ -59,6 +60,7 @@ class CompiledSteps:
         self._stream: HostStream | None = None
         self._indices = compiled_indices(self._batches)
         self._seconds = 0.0
+        self.pace = Pace()
 
     @property
     def window(self) -> int:
@@ -199,7 +201,8 @@ class CompiledSteps:
         return sum(leaf.size for leaf in leaves if eqx.is_inexact_array(leaf))
 
     def _made(self, batches: Batches) -> Stepper:
-        form = LossForm(batches.divided, self._window, self._options.checkpoint_gradients)
+        steady = batches.steady(frozenset(self._problem.resamplers))
+        form = LossForm(batches.divided, self._window, self._options.checkpoint_gradients, steady)
         objectives = []
         for i, update in enumerate(self._updates):
             balances = {name: self._problem.balances[name] for name in update.balances}

@@ -11,6 +11,7 @@ import numpy as np
 from jno_core._interfaces import Metrics, RunInfo, TrainState
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.interrupts import Interrupts
+from jno_core._train.pace import Pace
 from jno_core._train.profiling import Profile
 from jno_core._train.recording import Recorder
 from jno_core._train.resampling import Resampling
@@ -18,14 +19,12 @@ from jno_core._train.run_hooks import RunHooks
 from jno_core._train.step import CAPACITY, Steps
 from jno_core.errors import NonFiniteLossWarning
 
-_SECONDS_PER_CHUNK = 0.2
-"""A chunk is about this long, so that an interrupt is answered and a progress display moves."""
-
 
 class Runner(Protocol):
     """What makes the steps: compiled functions with the data that they read."""
 
     inner: tuple[str, ...]
+    pace: Pace
 
     def run(self, state: TrainState, steps: int) -> Steps:
         """A number of steps."""
@@ -62,7 +61,6 @@ class Loop:
         self._intervals = intervals
         self._limit = min(limit, CAPACITY)
         self._mesh, self._profile, self._resampling = mesh, profile, resampling
-        self._steps_per_chunk = 8
         self._tracked = -1
 
     def fit(self, info: RunInfo, epochs: int, interrupts: Interrupts) -> None:
@@ -70,7 +68,7 @@ class Loop:
         epoch, end = info.first_epoch, info.first_epoch + epochs
         while epoch < end:
             steps = min(self._next_stop(epoch), end) - epoch
-            steps = min(steps, self._limit, self._steps_per_chunk, self._runner.most_steps(epoch))
+            steps = min(steps, self._limit, self._runner.pace.steps, self._runner.most_steps(epoch))
             # Processes that train together must make the same steps, though each has its own clock and its own signals.
             stop, steps = self._mesh.agree(self.stopped is not None or interrupts.received is not None, steps)
             if stop:
@@ -92,7 +90,7 @@ class Loop:
             seconds = time.perf_counter() - start
         self.state = chunk.state
         metrics = self._record(chunk, epoch, done, seconds)
-        self._pace(done, seconds)
+        self._runner.pace.learn(done, seconds)
         if halted:
             self._rescue(info, chunk, epoch + done)
         if done:
@@ -143,9 +141,3 @@ class Loop:
         gradient = "The losses are finite, the gradient or the update made of it is not,"
         what = f"The loss {', '.join(bad)} is not finite" if bad else gradient
         return f"{what} at epoch {epoch}"
-
-    def _pace(self, done: int, seconds: float) -> None:
-        if done and seconds < _SECONDS_PER_CHUNK / 2:
-            self._steps_per_chunk = min(2 * self._steps_per_chunk, CAPACITY)
-        elif seconds > 2 * _SECONDS_PER_CHUNK:
-            self._steps_per_chunk = max(self._steps_per_chunk // 2, 1)

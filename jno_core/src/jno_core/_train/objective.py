@@ -20,7 +20,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jno_core._compile import Chunk, ChunkedSet, chunk_sums, sampled_values, share
+from jno_core._compile import Chunk, ChunkedSet, Kept, Staged, chunk_sums, sampled_values, share
 from jno_core._custom_types import PRNGKey, PyTree, Scalar
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.balanced import scaled
@@ -70,11 +70,13 @@ class LossForm:
     - `divided`: point sets that are taken part by part.
     - `window`: how many consecutive time steps each instance sees.
     - `rematerialised`: whether each constraint's forward pass is computed again for its gradient, to save memory.
+    - `steady`: the divided point sets that every step takes whole, at the same points.
     """
 
     divided: tuple[ChunkedSet, ...]
     window: int = 1
     rematerialised: bool = False
+    steady: frozenset[str] = frozenset()
 
 
 @final
@@ -181,22 +183,33 @@ class Objective:
         self, i: int, slopes: list[Array], params: Parameters, moment: Moment
     ) -> tuple[list[Array], Parameters]:
         """One pass over the parts of a point set: its reductions, and their gradient weighted by the slopes."""
-        divided = self.form.divided[i]
+        divided, chunks = self.form.divided[i], moment.chunks[i]
 
-        def weighted(params: Parameters, chunk: Chunk) -> tuple[Scalar, list[Array]]:
-            sums = share(self._part)(divided, params, chunk, moment)
+        def part(params: Parameters, chunk: Chunk, fixed: tuple[PyTree, DomainData]) -> list[Array]:
+            return self._part(divided, params, chunk, moment._replace(rest=fixed[0], data=fixed[1]))
+
+        first = jax.tree.map(lambda x: x[0], chunks)
+        parts = divided.parts if divided.collocation in self.form.steady else 0
+        staged = Staged(part, params, first, (moment.rest, moment.data), parts)
+        common, pull = jax.vjp(staged.of_parameters, params)
+
+        def weighted(inputs: tuple[Parameters, list[Array]], chunk: Chunk, of_points: list[Array]) -> Any:
+            sums = staged(inputs[0], chunk, Kept(inputs[1], of_points))
             # The slope in a complex number z is dL/d(Re z) - i dL/d(Im z), so L changes by the real part of c dz.
             terms = (jnp.sum(jnp.real(c * s)) for c, s in zip(slopes, sums, strict=True))
             return sum(terms, start=jnp.asarray(0.0)), sums
 
-        def add(carry: PyTree, chunk: Chunk) -> tuple[PyTree, None]:
-            (_, sums), gradient = jax.value_and_grad(weighted, has_aux=True)(params, chunk)
+        def add(carry: PyTree, taken: tuple[Chunk, list[Array]]) -> tuple[PyTree, None]:
+            (_, sums), gradient = jax.value_and_grad(weighted, has_aux=True)((params, common), *taken)
             return jax.tree.map(jnp.add, carry, (sums, gradient)), None
 
         # In half precision, the gradients of small parts would vanish beside the sum so far.
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, params))
-        sums, gradient = jax.lax.scan(add, zeros, moment.chunks[i])[0]
-        return sums, jax.tree.map(lambda g, p: g.astype(p.dtype), gradient, params)
+        given = (params, common)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, given))
+        sums, found = jax.lax.scan(add, zeros, (chunks, jax.vmap(staged.of_points)(chunks)))[0]
+        direct, through = jax.tree.map(lambda g, x: g.astype(x.dtype), found, given)
+        gradient = jax.tree.map(jnp.add, direct, *pull(through)) if common else direct
+        return sums, gradient
 
     def sums(self, params: Parameters, moment: Moment) -> Sums:
         """The reductions over divided point sets; their derivatives compute each part again."""
