@@ -265,7 +265,7 @@ def one_core(monkeypatch):
 
 
 def test_the_working_set_grows_with_the_cores(monkeypatch):
-    prime = 99_991  # No parts are even, so none are made smaller to be so.
+    prime = 999_983  # No parts are even, so none are made smaller to be so.
     monkeypatch.setattr(chunks, "_cores", lambda: 1)
     [one] = auto_rows(prime)
     monkeypatch.setattr(chunks, "_cores", lambda: 4)

@@ -36,6 +36,7 @@ _CHEAP = """
 """Primitives that take no longer than to read what they return."""
 
 
+@final
 class Source(IntFlag):
     """What a value follows from, besides what never changes."""
 
