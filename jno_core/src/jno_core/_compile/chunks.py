@@ -31,8 +31,8 @@ from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
 
 WORKING_SET = 12 * 2**20
-"""Bytes for each core that what is stored for one part takes together: a few times its share in a last-level cache. Smaller
-parts, which fit into it, start more operations than they save."""
+"""Bytes for each core that what is stored for one part takes together. Larger parts leave the caches, smaller ones start
+more operations than they save."""
 
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""

@@ -37,10 +37,15 @@ class Step:
 @final
 @dataclasses.dataclass(frozen=True)
 class Sum:
-    """The value of number `output` is the sum of those of `terms`, of one shape and dtype."""
+    """The value of number `output` is the sum of those of `inputs`, of one shape and dtype."""
 
-    terms: tuple[int, ...]
+    inputs: tuple[int, ...]
     output: int
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """As of a step."""
+        return (self.output,)
 
 
 Action: TypeAlias = Step | Sum

@@ -96,7 +96,7 @@ class Traced:
         """Add the results of some actions to the values, and return these."""
         for action in actions:
             if isinstance(action, Sum):
-                values[action.output] = functools.reduce(jax.lax.add, (values[i] for i in action.terms))
+                values[action.output] = functools.reduce(jax.lax.add, (values[i] for i in action.inputs))
             else:
                 results = apply_equation(action.equation, action.parent, [values[i] for i in action.inputs])
                 values.update(zip(action.outputs, results, strict=True))

@@ -28,11 +28,12 @@ from jno_core._custom_types import PyTree
 MOST_BYTES = 64 * 2**20
 """What is kept of all points from step to step takes at most this, else it is computed again."""
 
-_CHEAP = """
+_CHEAP_NAMES = """
     abs add add_any and broadcast_in_dim clamp concatenate convert_element_type copy copy_p div eq expand_dims ge gt imag
     integer_pow iota le lt max min mul ne neg not or pad real reshape rev select_n sign slice split square squeeze
     stop_gradient sub transpose xor
 """
+_CHEAP = frozenset(_CHEAP_NAMES.split())
 """Primitives that take no longer than to read what they return."""
 
 
@@ -104,8 +105,8 @@ class Staged:
         values = {**self._traced.known, **dict(zip(numbers, given, strict=True))}
         live, needed = {*wanted} - values.keys(), []
         for action in reversed(self._traced.actions):
-            if not live.isdisjoint(_outputs(action)) or (effects and _has_effects(action)):
-                live.update(number for number in _inputs(action) if number not in values)
+            if not live.isdisjoint(action.outputs) or (effects and _has_effects(action)):
+                live.update(number for number in action.inputs if number not in values)
                 needed.append(action)
         return self._traced.evaluate(reversed(needed), values)
 
@@ -117,9 +118,9 @@ class Staged:
         sources |= dict.fromkeys(self._params, Source.PARAMETERS)
         sources |= dict.fromkeys(self._part, Source.POINTS | always) | dict.fromkeys(self._fixed, always)
         for action in self._traced.actions:
-            found = (sources.get(number, Source.NOTHING) for number in _inputs(action))
+            found = (sources.get(number, Source.NOTHING) for number in action.inputs)
             source = functools.reduce(operator.or_, found, Source.NOTHING if _is_repeatable(action) else Source.ALL)
-            sources |= dict.fromkeys(_outputs(action), source)
+            sources |= dict.fromkeys(action.outputs, source)
         return sources
 
     def _worth_keeping(
@@ -131,8 +132,8 @@ class Staged:
         costly: dict[int, frozenset[int]] = {}
         read = [number for number in self._traced.outputs if number in own]
         for action in self._traced.actions:
-            inputs = [number for number in _inputs(action) if number in own]
-            for output in _outputs(action):
+            inputs = [number for number in action.inputs if number in own]
+            for output in action.outputs:
                 if output not in own:
                     read += inputs
                 elif _is_costly(action) and output in sizes:
@@ -153,7 +154,7 @@ def _sizes(actions: Iterable[Action]) -> dict[int, int]:
     for action in actions:
         if isinstance(action, Sum):
             # Terms that are arguments have no size here, and nothing to be kept of them.
-            known = [sizes[number] for number in action.terms if number in sizes]
+            known = [sizes[number] for number in action.inputs if number in sizes]
             if known:
                 sizes[action.output] = known[0]
             continue
@@ -164,16 +165,8 @@ def _sizes(actions: Iterable[Action]) -> dict[int, int]:
     return sizes
 
 
-def _inputs(action: Action) -> tuple[int, ...]:
-    return action.terms if isinstance(action, Sum) else action.inputs
-
-
-def _outputs(action: Action) -> tuple[int, ...]:
-    return (action.output,) if isinstance(action, Sum) else action.outputs
-
-
 def _is_costly(action: Action) -> bool:
-    return not isinstance(action, Sum) and action.equation.primitive.name not in _CHEAP.split()
+    return not isinstance(action, Sum) and action.equation.primitive.name not in _CHEAP
 
 
 def _is_repeatable(action: Action) -> bool:

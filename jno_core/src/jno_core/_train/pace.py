@@ -6,7 +6,7 @@ from jno_core._train.step import CAPACITY
 
 SECONDS = 1.0
 """Steps in one go take half of this to twice this: an interrupt is answered and a progress display moves in that time. Shorter
-ones would cost: the first step of each finds its memory cold and takes half as long again."""
+ones would cost: the first step of each takes half as long again."""
 
 
 @final
@@ -21,10 +21,8 @@ class Pace:
 
     def learn(self, done: int, seconds: float) -> None:
         """Take into account that `done` steps took so many seconds."""
-        if done < self.steps and seconds < 2 * SECONDS:
-            # Something else ended them early.
-            return
-        if seconds < SECONDS / 2:
-            self.steps = min(2 * self.steps, CAPACITY)
-        elif seconds > 2 * SECONDS:
+        if seconds > 2 * SECONDS:
             self.steps = max(self.steps // 2, 1)
+        elif seconds < SECONDS / 2 and done >= self.steps:
+            # Fewer steps, which something else ended early, do not tell how long so many take.
+            self.steps = min(2 * self.steps, CAPACITY)
