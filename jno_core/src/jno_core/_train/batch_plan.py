@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jno_core._compile import ChunkedSet, ChunkPlan, plan_chunks
+from jno_core._compile import ChunkedSet, ChunkPlan, plan_chunks, side_by_side
 from jno_core._custom_types import PyTree
 from jno_core._graph import Placeholder, TensorTag, Variable, walk
 from jno_core._interfaces import DomainData
@@ -40,6 +40,7 @@ def planned_batches(
         batch=None if of_points is None else of_points * options.accumulation_steps,
         window=options.window(data.times),
         devices=mesh.shards if b == 1 else 1,
+        abreast=_abreast(options, b, mesh),
     )
     divided: tuple[ChunkedSet, ...] = ()
     if not plan.whole or plan.batch is not None or plan.devices > 1:
@@ -71,6 +72,14 @@ def _rows(options: StepOptions, of_points: int | None) -> int | None:
     if of_points is None or options.accumulation_steps == 1:
         return asked
     return of_points if asked is None else min(asked, of_points)
+
+
+def _abreast(options: StepOptions, b: int, mesh: DeviceMesh) -> int:
+    """How many parts may stand side by side: one if they have a size that the user named, if devices work side by side
+    already, if memory is to be saved, and if there are several instances: each part would evaluate anew what an instance has
+    at no point."""
+    alone = options.chunk != "auto" or options.checkpoint_gradients or b > 1 or mesh.shards > 1
+    return 1 if alone or options.accumulation_steps > 1 else side_by_side()
 
 
 def _check_devices(b: int, each: int, mesh: DeviceMesh) -> None:

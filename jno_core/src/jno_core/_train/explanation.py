@@ -30,9 +30,9 @@ class Explanation:
             lines.append("Points")
         for part in self.divided:
             reduced = f"{len(part.reductions)} {'reduction' if len(part.reductions) == 1 else 'reductions'}"
-            lines.append(
-                f"  {part.collocation}: {part.points} points in {part.parts} parts of {part.rows}, for {reduced}"
-            )
+            beside = f", {part.abreast} side by side" if part.abreast > 1 else ""
+            size = f"{part.parts} parts of {part.rows}{beside}"
+            lines.append(f"  {part.collocation}: {part.points} points in {size}, for {reduced}")
         if self.step is not None:
             lines.append(f"One step: {_cost(self.step)}")
         return "\n".join(lines)

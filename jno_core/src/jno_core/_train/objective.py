@@ -3,7 +3,8 @@
 Reductions over many points are taken part by part (`chunks`), and the gradient of each part is added up while its
 activations are in the cache: one pass over the points, whose memory does not grow with them. That needs the total loss as
 a function of the reductions, L(s), and its derivatives c = dL/ds *before* the pass. Where c depends on the reductions
-themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward pass finds them first.
+themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward pass finds them first. Where no part waits
+for another, there is no pass: the total loss is differentiated with the reductions in it.
 
 Instances may be taken in equal parts too (`accumulation`): the total loss is a mean over instances, so the parts' gradients
 average to that of all.
@@ -110,15 +111,21 @@ class Objective:
 
     def value_and_gradient(self, params: Parameters, moment: Moment) -> tuple[Scalar, Measured, Parameters]:
         """The total loss, what was measured on the way, and the gradient in all parameters."""
-        sums: Sums = ()
+        passed: dict[int, list[Array]] = {}
         parts: list[Parameters] = []
-        if self.form.divided:
+        in_turn = [i for i, divided in enumerate(self.form.divided) if not divided.at_once]
+        if in_turn:
             slopes = self._slopes(params, moment)
-            done = [self._passed(i, slope, params, moment) for i, slope in enumerate(slopes)]
-            sums = tuple(s for s, _ in done)
-            parts = [gradient for _, gradient in done]
-        (total, measured), direct = jax.value_and_grad(self._shared, has_aux=True)(params, sums, moment)
-        return total, measured, functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), parts, direct)
+            for i in in_turn:
+                passed[i], gradient = self._passed(i, slopes[i], params, moment)
+                parts.append(gradient)
+
+        def total(params: Parameters) -> tuple[Scalar, Measured]:
+            sums = [passed[i] if i in passed else self._beside(i, params, moment) for i in range(len(moment.chunks))]
+            return self._shared(params, tuple(sums), moment)
+
+        (value, measured), direct = jax.value_and_grad(total, has_aux=True)(params)
+        return value, measured, functools.reduce(_added, parts, direct)
 
     def values(self, roots: tuple[Placeholder, ...], params: Parameters, moment: Moment) -> list[Array]:
         """Expressions as the step sees them, for every instance (and time step); nothing advances."""
@@ -184,13 +191,7 @@ class Objective:
     ) -> tuple[list[Array], Parameters]:
         """One pass over the parts of a point set: its reductions, and their gradient weighted by the slopes."""
         divided, chunks = self.form.divided[i], moment.chunks[i]
-
-        def part(params: Parameters, chunk: Chunk, fixed: tuple[PyTree, DomainData]) -> list[Array]:
-            return self._part(divided, params, chunk, moment._replace(rest=fixed[0], data=fixed[1]))
-
-        first = jax.tree.map(lambda x: x[0], chunks)
-        parts = divided.parts if divided.collocation in self.form.steady else 0
-        staged = Staged(part, params, first, (moment.rest, moment.data), parts)
+        staged = self._staged(i, params, moment)
         common, pull = jax.vjp(staged.of_parameters, params)
 
         def weighted(inputs: tuple[Parameters, list[Array]], chunk: Chunk, of_points: list[Array]) -> Any:
@@ -201,32 +202,56 @@ class Objective:
 
         def add(carry: PyTree, taken: tuple[Chunk, list[Array]]) -> tuple[PyTree, None]:
             (_, sums), gradient = jax.value_and_grad(weighted, has_aux=True)((params, common), *taken)
-            return jax.tree.map(jnp.add, carry, (sums, gradient)), None
+            return _added(carry, (sums, gradient)), None
 
         # In half precision, the gradients of small parts would vanish beside the sum so far.
         given = (params, common)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, given))
-        sums, found = jax.lax.scan(add, zeros, (chunks, jax.vmap(staged.of_points)(chunks)))[0]
+        taken = (chunks, jax.vmap(staged.of_points)(chunks))
+        sums, found = jax.lax.scan(add, zeros, taken, unroll=divided.abreast)[0]
         direct, through = jax.tree.map(lambda g, x: g.astype(x.dtype), found, given)
-        gradient = jax.tree.map(jnp.add, direct, *pull(through)) if common else direct
-        return sums, gradient
+        return sums, _added(direct, *pull(through)) if common else direct
+
+    def _staged(self, i: int, params: Parameters, moment: Moment) -> Staged:
+        """What one part of a point set adds to its reductions."""
+        divided = self.form.divided[i]
+
+        def part(params: Parameters, chunk: Chunk, fixed: tuple[PyTree, DomainData]) -> list[Array]:
+            return self._part(divided, params, chunk, moment._replace(rest=fixed[0], data=fixed[1]))
+
+        first = jax.tree.map(lambda x: x[0], moment.chunks[i])
+        parts = divided.parts if divided.collocation in self.form.steady else 0
+        return Staged(part, params, first, (moment.rest, moment.data), parts)
+
+    def _beside(self, i: int, params: Parameters, moment: Moment) -> list[Array]:
+        """The reductions over a point set whose parts all stand side by side."""
+        staged = self._staged(i, params, moment)
+        common = staged.of_parameters(params)
+        # Compiled by itself it is traced and differentiated once for all parts.
+        evaluated = jax.jit(staged)
+        parts = [jax.tree.map(lambda x, k=k: x[k], moment.chunks[i]) for k in range(self.form.divided[i].parts)]
+        sums = [evaluated(params, part, Kept(common, staged.of_points(part))) for part in parts]
+        return functools.reduce(_added, sums)
 
     def sums(self, params: Parameters, moment: Moment) -> Sums:
         """The reductions over divided point sets; their derivatives compute each part again."""
         found = []
-        for chunks, divided in zip(moment.chunks, self.form.divided, strict=True):
+        for i, (chunks, divided) in enumerate(zip(moment.chunks, self.form.divided, strict=True)):
+            if divided.at_once:
+                found.append(self._beside(i, params, moment))
+                continue
 
             @jax.checkpoint
             def part(params: Parameters, chunk: Chunk, divided: ChunkedSet = divided) -> list[Array]:
                 return share(self._part)(divided, params, chunk, moment)
 
             def add(carry: list[Array], chunk: Chunk, part: Callable[..., list[Array]] = part) -> Any:
-                return jax.tree.map(jnp.add, carry, part(params, chunk)), None
+                return _added(carry, part(params, chunk)), None
 
             first = jax.tree.map(lambda x: x[0], chunks)
             shapes = jax.eval_shape(lambda chunk, part=part: part(params, chunk), first)
             zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-            found.append(jax.lax.scan(add, zeros, chunks)[0])
+            found.append(jax.lax.scan(add, zeros, chunks, unroll=divided.abreast)[0])
         return tuple(found)
 
     def _part(self, divided: ChunkedSet, params: Parameters, chunk: Chunk, moment: Moment) -> list[Array]:
@@ -291,6 +316,10 @@ def _measured(values: list[Array], k: int, states: dict[str, PyTree]) -> tuple[S
     """The first `k` values are losses, the others are recorded."""
     losses = jnp.stack([jnp.mean(v) for v in values[:k]])
     return jnp.mean(losses), Measured(losses, tuple(jax.lax.stop_gradient(v) for v in values[k:]), states)
+
+
+def _added(a: PyTree, b: PyTree) -> PyTree:
+    return jax.tree.map(jnp.add, a, b)
 
 
 def _depends(jaxpr: jex.Jaxpr) -> bool:
