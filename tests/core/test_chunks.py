@@ -39,11 +39,11 @@ class Plane:
         self.u, self.ub = self.net(self.x, self.y), self.net(self.xb, self.yb)
 
 
-def plan(losses, rows: int | None = 10):
+def plan(losses, rows: int | None = 10, abreast=1):
     """The plan of some losses, as one problem's constraints."""
     problem = jno.core(losses).problem
     modules = {model: model.module for model in problem.models.values()}
-    return plan_chunks(problem.program, problem.constraints, problem.data(), modules, ChunkPlan(rows))
+    return plan_chunks(problem.program, problem.constraints, problem.data(), modules, ChunkPlan(rows, abreast=abreast))
 
 
 DIVIDED = {
@@ -227,6 +227,58 @@ def test_parts_cover_the_points_and_are_no_larger_than_asked(points, rows):
         assert np.all(np.isin(np.asarray(stacked)[:, 0][~counted], p.points))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(3, 60), st.integers(1, 70), st.integers(2, 4))
+def test_parts_side_by_side_cover_the_points(points, together, abreast):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "WORKING_SET", 0)
+        patch.setattr(chunks, "SMALLEST", together)
+        patch.setattr(chunks, "SMALLEST_ABREAST", 1)
+        p = Plane(points)
+        planned = plan([p.x.mse], None, abreast)
+    assert points <= together or planned or points < abreast
+    for divided in planned:
+        assert divided.parts % divided.abreast == 0
+        assert divided.at_once == (divided.parts == divided.abreast)
+        assert divided.rows * divided.abreast < 1.5 * together + abreast
+        [stacked] = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).rows
+        counted = np.asarray(chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).counts)
+        np.testing.assert_array_equal(np.asarray(stacked)[:, 0][counted], p.points)
+
+
+def test_parts_stand_side_by_side_where_that_pays():
+    least = chunks.ABREAST * chunks.SMALLEST_ABREAST
+
+    def parts(points, losses=lambda p: [p.r.mse], **options):
+        p = Plane(points, **options)
+        p.r = p.u.laplacian(p.x, p.y)
+        return [(d.parts, d.abreast) for d in jno.core(losses(p)).explain().divided]
+
+    assert parts(least) == [(3, 3)]
+    assert parts(least - 1) == []
+    # All points at once are seen anyway: what depends on them would be computed twice.
+    assert parts(least, lambda p: [p.r.mse, p.r.max]) == []
+    assert parts(least, lambda p: [p.r.mse, p.r.mse.tracker(2), jno.np.sqrt(p.ub.mse)]) == [(3, 3)]
+    # Each part would evaluate again what an instance has at no point.
+    k = np.ones((2, 1))
+    assert parts(least, lambda p: [(p.domain.variable("k", k, per="instance") * p.r).mse], instances=2) == []
+
+
+def test_what_shall_save_memory_is_taken_in_turn():
+    p = Plane(2000)
+    crux = jno.core([p.u.laplacian(p.x, p.y).mse])
+
+    def abreast(**options):
+        return [d.abreast for d in crux._trainer.prepared(StepOptions(**options)).divided]
+
+    assert abreast(chunk="auto") == [3]
+    assert abreast(chunk="auto", batchsize=1000) == [3]
+    assert abreast(chunk=500) == [1]
+    assert abreast(chunk=None) == []
+    assert abreast(chunk="auto", checkpoint_gradients=True) == []
+    assert abreast(chunk="auto", batchsize=1000, accumulation_steps=2) == [1]
+
+
 def test_parts_add_up_to_the_reductions_of_each_instance():
     p = Plane(points=17, instances=3)
     k = p.domain.variable("k", np.array([[1.0], [2.0], [-4.0]]), per="instance")
@@ -314,6 +366,7 @@ def test_on_an_accelerator_its_memory_is_the_bound(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(jax, "local_devices", lambda limit=limit: [Device(limit)])
             assert len(plan(losses, None)) == divided
+            assert chunks.side_by_side() == 1
 
 
 def temporary_bytes(points, chunk, losses, optimizer):

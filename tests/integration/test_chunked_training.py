@@ -1,5 +1,6 @@
-"""Training with the points taken part by part equals training with all points at once, to rounding."""
+"""Training with the points taken part by part, or in parts side by side, equals training with all points, to rounding."""
 
+import contextlib
 from typing import Any
 
 import equinox as eqx
@@ -10,6 +11,7 @@ import optax
 import pytest
 
 import jno
+from jno_core._compile import chunks as chunks_module
 from jno_core._train.options import StepOptions
 from jno_core.errors import NonFiniteLossWarning
 
@@ -57,15 +59,36 @@ def trained(losses, chunk, epochs=3, **options):
     return eqx.filter(found, eqx.is_array_like), divided(crux, chunk)
 
 
+@contextlib.contextmanager
+def side_by_side(together=None):
+    """Three parts side by side wherever that is possible: of all points, or of so many at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks_module, "WORKING_SET", 2**40 if together is None else 0)
+        patch.setattr(chunks_module, "SMALLEST", together or 1)
+        patch.setattr(chunks_module, "SMALLEST_ABREAST", 1)
+        yield
+
+
 def check(losses, reductions, chunks=(5,), x64=True, rtol=1e-10, atol=1e-12, **options):
     """That runs in parts of these sizes equal the run on all points, and that so many reductions were divided."""
+
+    def equal(parts):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=rtol, atol=atol), whole, parts)
+
     with jax.enable_x64(x64):
         whole, none = trained(losses, None, **options)
         assert none == 0
         for chunk in chunks:
             parts, some = trained(losses, chunk, **options)
             assert some == reductions
-            jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=rtol, atol=atol), whole, parts)
+            equal(parts)
+        if reductions and "auto" not in chunks:
+            with side_by_side(together=6):
+                parts, some = trained(losses, "auto", **options)
+                assert some == reductions
+                equal(parts)
+            with side_by_side():
+                equal(trained(losses, "auto", **options)[0])
 
 
 def test_every_size_of_a_part_gives_the_same_training():
@@ -199,7 +222,16 @@ def test_half_precision_loses_nothing_in_many_small_parts():
     )
 
 
-def test_parts_draw_their_own_dropout_and_both_passes_the_same():
+@pytest.mark.parametrize(
+    ("chunk", "setting", "parts"),
+    [
+        (20, contextlib.nullcontext(), 20),
+        ("auto", side_by_side(together=60), 21),
+        ("auto", side_by_side(), 3),
+    ],
+    ids=["in turn", "side by side in turn", "side by side"],
+)
+def test_parts_draw_their_own_dropout_and_both_passes_the_same(chunk, setting, parts):
     class Drop(eqx.Module):
         dropout: eqx.nn.Dropout = eqx.nn.Dropout(0.5)
 
@@ -209,15 +241,16 @@ def test_parts_draw_their_own_dropout_and_both_passes_the_same():
     x, _, _ = jno.domain.from_array({"interior": np.random.default_rng(0).random((400, 2))}).variable("interior")
     a = jno.np.parameter((1,), name="a").initialize(3.0).optimizer(optax.sgd(1e-1))
     crux = jno.core([jno.np.sqrt((a * jno.nn.wrap(Drop())(x)).mse)])
-    [loss] = crux.solve(1, chunk=20).total_loss_history
-    assert divided(crux, 20) == 1
+    with setting:
+        [loss] = crux.solve(1, chunk=chunk).total_loss_history
+        assert [d.parts for d in crux._trainer.prepared(StepOptions(chunk=chunk)).divided] == [parts]
     # L = |a| sqrt(mean d^2), so dL/da = L/a only if the slopes belong to the values that they are multiplied with.
     np.testing.assert_allclose(crux.eval(a), 3 - 0.1 * loss / 3, rtol=1e-6)
-    # The entries are 0 and 2. If all twenty parts dropped the same rows, their number would be a multiple of twenty.
+    # The entries are 0 and 2. If many parts dropped the same rows, their number would be a multiple of that of the parts.
     kept = 400 * (loss / 3) ** 2 / 4
     np.testing.assert_allclose(kept, np.round(kept), atol=1e-3)
     assert 150 < kept < 250
-    assert np.round(kept) % 20 != 0
+    assert parts == 3 or np.round(kept) % parts != 0
 
 
 def test_runs_continue_whatever_the_parts_were():

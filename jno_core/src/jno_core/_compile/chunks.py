@@ -33,9 +33,9 @@ from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
 
-WORKING_SET = 12 * 2**20
-"""Bytes for each core that what is stored for one part takes together. Larger parts leave the caches, smaller ones start
-more operations than they save."""
+WORKING_SET = 10 * 2**20
+"""Bytes for each core that what is stored for one part, or for those side by side, takes together. Larger parts leave the
+caches, smaller ones start more operations than they save."""
 
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
@@ -124,8 +124,6 @@ def plan_chunks(
     plan: ChunkPlan,
 ) -> tuple[ChunkedSet, ...]:
     """The reductions below the roots that are taken part by part, by point set: those worth it, and those over a batch."""
-    # A size that the user names is a bound; one that is chosen here shall give two full parts at least.
-    least = 2 if plan.rows is None else 1
     planned = []
     # The points of an integration rule belong together: a few of them are no approximation of the integral.
     rules = {c.name for c in program.collocations if c.rule is not None}
@@ -133,20 +131,17 @@ def plan_chunks(
     for name, reductions in _candidates(program, roots, draws=plan.batch is not None).items():
         total = data.points[name].points.shape[1]
         points = total if plan.batch is None or name in rules else min(plan.batch, total)
-        if points == total and points <= least * (plan.rows or SMALLEST):
+        if points == total and points <= (plan.rows or SMALLEST):
             continue
         divisible, row_bytes = _divisible(program, name, reductions, data, modules)
         if not divisible:
             continue
-        size = max(1, row_bytes * data.instances * plan.window)
-        fitting = points if plan.whole else plan.rows or max(SMALLEST, plan.devices * (_working_set() // size))
-        fits = points <= least * fitting
-        abreast = plan.abreast
-        if min(points, fitting) < abreast * SMALLEST_ABREAST or (fits and _is_read_whole(program, name, roots, divisible)):
+        fewest = _fewest(points, row_bytes * data.instances * plan.window, plan)
+        abreast = plan.abreast if points // fewest >= plan.abreast * SMALLEST_ABREAST else 1
+        if fewest == 1 and abreast > 1 and _is_read_whole(program, name, roots, divisible):
             abreast = 1
-        if not fits or points < total or plan.devices > 1 or abreast > 1:
-            together = points if fits and abreast > 1 else min(fitting, points)
-            rows = _even(points, together, plan.devices * abreast) // abreast
+        if fewest > 1 or abreast > 1 or points < total or plan.devices > 1:
+            rows = _even(points, fewest, plan.devices * abreast) // abreast
             planned.append(ChunkedSet(name, divisible, points, rows, total, abreast))
     return tuple(planned)
 
@@ -327,9 +322,20 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _even(points: int, rows: int, devices: int) -> int:
-    """About `rows` rows for each part, the same for each device, so that all parts are full if that is possible."""
-    fewest = -(-points // rows)
+def _fewest(points: int, point_bytes: int, plan: ChunkPlan) -> int:
+    """In how many parts the points are taken at least, those side by side counted as one. A size that the user names is a
+    bound, one that is chosen here is about what fits."""
+    if plan.whole:
+        return 1
+    if plan.rows is not None:
+        return -(-points // plan.rows)
+    fitting = max(SMALLEST, plan.devices * (_working_set() // max(1, point_bytes)))
+    return max(1, round(points / fitting))
+
+
+def _even(points: int, fewest: int, devices: int) -> int:
+    """How many rows each part has if there are about `fewest` parts, the same for each device. All parts are full if that is
+    possible."""
     candidates = range(fewest, fewest + fewest // 4 + 1)
     exact = next((parts for parts in candidates if points % (parts * devices) == 0), fewest)
     return -(-points // (exact * devices)) * devices

@@ -11,9 +11,18 @@ def double_precision(enabled: bool = True) -> contextlib.AbstractContextManager[
     return _configured("jax_enable_x64", enabled)
 
 
-def unoptimised() -> contextlib.AbstractContextManager[None]:
-    """Programs that run once inside of the `with` block: optimising them would cost more than it saves."""
-    return _configured("jax_disable_most_optimizations", True)
+@contextlib.contextmanager
+def unoptimised() -> Iterator[None]:
+    """Programs that run once inside of the `with` block: optimising them would cost more than it saves.
+
+    They are forgotten at its end: JAX would go on using them, and their results differ in the last bits from those of the
+    same programs optimised, in this process or in another.
+    """
+    with _configured("jax_disable_most_optimizations", True):
+        try:
+            yield
+        finally:
+            jax.clear_caches()
 
 
 @contextlib.contextmanager
