@@ -115,8 +115,11 @@ def _tanh(t: Array, z: list[Any]) -> list[Array]:
 PLAIN: dict[str, Propagation] = {"laplacian": plain, "biharmonic": plain_biharmonic}
 """The plain way, by operator."""
 
-CHUNKS = (None, 2500, 1000, 500, 250, 100)
+CHUNKS = (None, 2500, 1250, 1000, 500, 250, 100)
 """Sizes of the parts in which the points are taken, all at once first."""
+
+ABREAST = (1, 2, 4)
+"""How many parts stand side by side in the loop over them, which lets XLA run them on several cores at once."""
 
 MANY_AXES = 10
 """Below, stacking the tangents never wins; from here on, what is nested takes minutes to compile."""
@@ -143,7 +146,7 @@ Parameters: TypeAlias = tuple[Any, Array]
 Gradient: TypeAlias = Callable[[Parameters, Array, Array], tuple[Array, Parameters]]
 
 
-def gradient_of(task: Task, propagation: Propagation, chunk: int | None) -> Gradient:
+def gradient_of(task: Task, propagation: Propagation, chunk: int | None, abreast: int = 1) -> Gradient:
     """The loss and its gradient, as a function of the parameters, the points and the boundary points.
 
     The loss is the mean over the terms: one for each residual, and one for the boundary if there is any.
@@ -170,7 +173,7 @@ def gradient_of(task: Task, propagation: Propagation, chunk: int | None) -> Grad
 
         parts = X.reshape(-1, chunk, X.shape[1])
         edge = jax.value_and_grad(lambda p: len(parts) * jnp.sum(boundary(p, B)))(parameters)
-        total, _ = jax.lax.scan(add, edge, parts)
+        total, _ = jax.lax.scan(add, edge, parts, unroll=abreast)
         terms = jax.eval_shape(interior, parameters, X).shape[0] + (len(B) > 0)
         return jax.tree.map(lambda x: x / (len(parts) * terms), total)
 
@@ -239,9 +242,13 @@ def ways(task: Task) -> Iterator[tuple[str, Gradient]]:
 
 
 def in_parts(task: Task, propagation: Propagation) -> Iterator[tuple[str, Gradient]]:
-    """One way with all sizes of parts, by name."""
-    n = len(task.points)
+    """One way with all sizes of parts, one after another and side by side, by name."""
+    n, name = len(task.points), propagation.__name__
     for chunk in CHUNKS:
-        if chunk is None or (chunk < n and n % chunk == 0):
-            name = f"{propagation.__name__}, {'all points' if chunk is None else f'{chunk} points'} at a time"
-            yield name, gradient_of(task, propagation, chunk)
+        if chunk is None:
+            yield f"{name}, all points at a time", gradient_of(task, propagation, None)
+        elif chunk < n and n % chunk == 0:
+            for abreast in ABREAST:
+                if n // chunk % abreast == 0:
+                    size = f"{chunk} points" if abreast == 1 else f"{abreast} parts of {chunk} points side by side"
+                    yield f"{name}, {size} at a time", gradient_of(task, propagation, chunk, abreast)

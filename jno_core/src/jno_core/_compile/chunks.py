@@ -41,8 +41,8 @@ SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
 
 ABREAST = 3
-"""How many parts stand side by side on a processor: measured on two and on four cores. On one they cost nothing but time to
-compile. It is the same everywhere, so that machines with other numbers of cores add the same numbers in the same order."""
+"""How many parts stand side by side on a processor, as measured on two and on four cores; on one they take no longer, but to
+compile. It does not follow the cores, so that all machines add up the parts of a small problem in the same order."""
 
 SMALLEST_ABREAST = 160
 """Smaller parts side by side take longer than all points together."""

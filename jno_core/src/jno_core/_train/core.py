@@ -120,7 +120,8 @@ class Core:
         - `chunk` divides large point sets: residuals are evaluated and differentiated for so many points at a time, which
           keeps their derivatives in the processor's cache and makes the memory of a step independent of the number of
           points. Sums over the points stay exact; losses that couple points are left whole. `"auto"` chooses the size (on a
-          GPU only where memory demands it), an integer is the number of points, `None` takes all points at once.
+          GPU only where memory demands it, on a processor so that parts run on several cores), an integer is the number of
+          points, `None` takes all points at once.
 
         Ctrl-C ends the run after the steps that are running: the weights of the last finished step are kept and the history
         is returned; a second Ctrl-C ends it at once. After SIGTERM the callbacks see the end of the run, and store it, before
