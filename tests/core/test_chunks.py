@@ -264,6 +264,18 @@ def test_parts_stand_side_by_side_where_that_pays():
     assert parts(least, lambda p: [(p.domain.variable("k", k, per="instance") * p.r).mse], instances=2) == []
 
 
+def test_with_many_axes_nothing_stands_side_by_side():
+    def abreast(axes):
+        points = np.random.default_rng(0).random((600, axes)).astype(np.float32)
+        *xs, _ = jno.domain.from_array({"interior": points}).variable("interior")
+        net = jno.nn.wrap(eqx.nn.MLP(axes, 1, 8, 2, jnp.tanh, key=jax.random.key(0))).optimizer(optax.sgd(1e-2))
+        u = net(*xs)
+        return [d.abreast for d in jno.core([u.laplacian(*xs).mse]).explain().divided]
+
+    assert abreast(5) == [3]
+    assert abreast(60) == []
+
+
 def test_what_shall_save_memory_is_taken_in_turn():
     p = Plane(2000)
     crux = jno.core([p.u.laplacian(p.x, p.y).mse])

@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Int
 
 from jno_core._compile.data import first_instance, instance_at
 from jno_core._compile.hash_consing import share
+from jno_core._compile.independence import independent_contractions
 from jno_core._compile.lower import sampled_values, with_noise
 from jno_core._compile.plan import opened
 from jno_core._compile.program import Program
@@ -46,6 +47,9 @@ compile. It does not follow the cores, so that all machines add up the parts of 
 
 SMALLEST_ABREAST = 160
 """Smaller parts side by side take longer than all points together."""
+
+BUSY = 16
+"""With so many contractions that do not wait for each other, as in many axes, cores are busy without parts side by side."""
 
 _ENTRIES: dict[Callable[..., Any], Callable[[Array], Array]] = {
     mean_square: lambda x: jnp.square(jnp.abs(x)) if jnp.iscomplexobj(x) else jnp.square(x),
@@ -133,12 +137,13 @@ def plan_chunks(
         points = total if plan.batch is None or name in rules else min(plan.batch, total)
         if points == total and points <= (plan.rows or SMALLEST):
             continue
-        divisible, row_bytes = _divisible(program, name, reductions, data, modules)
-        if not divisible:
+        divisible, jaxpr = _divisible(program, name, reductions, data, modules)
+        if not divisible or jaxpr is None:
             continue
-        fewest = _fewest(points, row_bytes * data.instances * plan.window, plan)
+        point_bytes = stored_bytes(jaxpr) // total
+        fewest = _fewest(points, point_bytes * data.instances * plan.window, plan)
         abreast = plan.abreast if points // fewest >= plan.abreast * SMALLEST_ABREAST else 1
-        if fewest == 1 and abreast > 1 and _is_read_whole(program, name, roots, divisible):
+        if independent_contractions(jaxpr) >= BUSY or (fewest == 1 and _is_read_whole(program, name, roots, divisible)):
             abreast = 1
         if fewest > 1 or abreast > 1 or points < total or plan.devices > 1:
             rows = _even(points, fewest, plan.devices * abreast) // abreast
@@ -284,8 +289,8 @@ def _divisible(
     reductions: tuple[FunctionCall, ...],
     data: DomainData,
     modules: dict[Model, PyTree],
-) -> tuple[tuple[FunctionCall, ...], int]:
-    """Those reductions whose rows belong to single points, and the bytes of intermediate values for each point."""
+) -> tuple[tuple[FunctionCall, ...], jex.Jaxpr | None]:
+    """Those reductions whose rows belong to single points, and what they reduce as a jaxpr, if there are any."""
     instance = with_noise(program, instance_at(first_instance(_without_mesh(data, name)), 0), None)
     columns, aligned = instance.columns[name], instance.aligned[name]
     # Dropout is drawn for each part anew; without a key it is off.
@@ -307,7 +312,7 @@ def _divisible(
     if found is None:
         reductions = tuple(r for r in reductions if traced([r]) is not None)
         found = traced(reductions)
-    return reductions, 0 if found is None else stored_bytes(found.jaxpr) // columns[0].shape[0]
+    return reductions, None if found is None else found.jaxpr
 
 
 def _working_set() -> int:
