@@ -234,13 +234,14 @@ def test_parts_side_by_side_cover_the_points(points, together, abreast):
         patch.setattr(chunks, "WORKING_SET", 0)
         patch.setattr(chunks, "SMALLEST", together)
         patch.setattr(chunks, "SMALLEST_ABREAST", 1)
+        patch.setattr(chunks, "SMALLEST_IN_TURN", 1)
         p = Plane(points)
         planned = plan([p.x.mse], None, abreast)
     assert points <= together or planned or points < abreast
     for divided in planned:
         assert divided.parts % divided.abreast == 0
         assert divided.at_once == (divided.parts == divided.abreast)
-        assert divided.rows * divided.abreast < 1.5 * together + abreast
+        assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + abreast
         [stacked] = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).rows
         counted = np.asarray(chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).counts)
         np.testing.assert_array_equal(np.asarray(stacked)[:, 0][counted], p.points)
@@ -274,6 +275,19 @@ def test_with_many_axes_nothing_stands_side_by_side():
 
     assert abreast(5) == [3]
     assert abreast(60) == []
+
+
+@pytest.mark.parametrize(
+    ("fitting", "expected"),
+    [(5000, (3, 2000, 3)), (3100, (6, 1000, 3)), (1600, (6, 1000, 3)), (1400, (4, 1500, 1)), (600, (10, 600, 1))],
+)
+def test_parts_side_by_side_in_turn_are_not_small_and_take_twice_the_working_set_at_most(
+    fitting, expected, monkeypatch
+):
+    monkeypatch.setattr(chunks, "WORKING_SET", 0)
+    monkeypatch.setattr(chunks, "SMALLEST", fitting)
+    p = Plane(6000)
+    assert [(d.parts, d.rows, d.abreast) for d in plan([p.u.mse], None, abreast=3)] == [expected]
 
 
 def test_what_shall_save_memory_is_taken_in_turn():

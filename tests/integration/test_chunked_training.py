@@ -66,6 +66,7 @@ def side_by_side(together=None):
         patch.setattr(chunks_module, "WORKING_SET", 2**40 if together is None else 0)
         patch.setattr(chunks_module, "SMALLEST", together or 1)
         patch.setattr(chunks_module, "SMALLEST_ABREAST", 1)
+        patch.setattr(chunks_module, "SMALLEST_IN_TURN", 1)
         yield
 
 

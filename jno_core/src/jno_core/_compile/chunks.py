@@ -48,6 +48,9 @@ compile. It does not follow the cores, so that all machines add up the parts of 
 SMALLEST_ABREAST = 160
 """Smaller parts side by side take longer than all points together."""
 
+SMALLEST_IN_TURN = 1000
+"""Smaller parts side by side, several times after another, are slower than these, even if the working set grows by half."""
+
 BUSY = 16
 """With so many contractions that do not wait for each other, as in many axes, cores are busy without parts side by side."""
 
@@ -141,9 +144,9 @@ def plan_chunks(
         if not divisible or jaxpr is None:
             continue
         point_bytes = stored_bytes(jaxpr) // total
-        fewest = _fewest(points, point_bytes * data.instances * plan.window, plan)
-        abreast = plan.abreast if points // fewest >= plan.abreast * SMALLEST_ABREAST else 1
-        if independent_contractions(jaxpr) >= BUSY or (fewest == 1 and _is_read_whole(program, name, roots, divisible)):
+        beside = plan.abreast if independent_contractions(jaxpr) < BUSY else 1
+        fewest, abreast = _arranged(points, point_bytes * data.instances * plan.window, plan, beside)
+        if fewest == 1 and _is_read_whole(program, name, roots, divisible):
             abreast = 1
         if fewest > 1 or abreast > 1 or points < total or plan.devices > 1:
             rows = _even(points, fewest, plan.devices * abreast) // abreast
@@ -327,15 +330,23 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _fewest(points: int, point_bytes: int, plan: ChunkPlan) -> int:
-    """In how many parts the points are taken at least, those side by side counted as one. A size that the user names is a
-    bound, one that is chosen here is about what fits."""
+def _arranged(points: int, point_bytes: int, plan: ChunkPlan, abreast: int) -> tuple[int, int]:
+    """In how many turns the points are taken at least, and how many parts of them stand side by side in each.
+
+    A size that the user names is a bound, one that is chosen here is about what fits.
+    """
     if plan.whole:
-        return 1
+        return 1, 1
     if plan.rows is not None:
-        return -(-points // plan.rows)
+        return -(-points // plan.rows), 1
     fitting = max(SMALLEST, plan.devices * (_working_set() // max(1, point_bytes)))
-    return max(1, round(points / fitting))
+    turns = max(1, round(points / fitting))
+    least = abreast * SMALLEST_IN_TURN
+    if turns > 1 and abreast > 1 and fitting < least:
+        if least > 2 * fitting:
+            return turns, 1
+        turns = max(1, round(points / least))
+    return turns, abreast if points // turns >= abreast * SMALLEST_ABREAST else 1
 
 
 def _even(points: int, fewest: int, devices: int) -> int:

@@ -3,8 +3,8 @@
 Reductions over many points are taken part by part (`chunks`), and the gradient of each part is added up while its
 activations are in the cache: one pass over the points, whose memory does not grow with them. That needs the total loss as
 a function of the reductions, L(s), and its derivatives c = dL/ds *before* the pass. Where c depends on the reductions
-themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward pass finds them first. Where no part waits
-for another, there is no pass: the total loss is differentiated with the reductions in it.
+themselves (a loss such as `pde.mse ** 0.5`, or a balancer's weights), a forward pass finds them first; but where no part waits
+for another, the total loss is then differentiated with the reductions in it, as all activations are there at once anyway.
 
 Instances may be taken in equal parts too (`accumulation`): the total loss is a mean over instances, so the parts' gradients
 average to that of all.
@@ -113,12 +113,14 @@ class Objective:
         """The total loss, what was measured on the way, and the gradient in all parameters."""
         passed: dict[int, list[Array]] = {}
         parts: list[Parameters] = []
-        in_turn = [i for i, divided in enumerate(self.form.divided) if not divided.at_once]
-        if in_turn:
-            slopes = self._slopes(params, moment)
-            for i in in_turn:
-                passed[i], gradient = self._passed(i, slopes[i], params, moment)
-                parts.append(gradient)
+        if self.form.divided:
+            slopes, depend = self._slopes(params, moment)
+            in_turn = [i for i, divided in enumerate(self.form.divided) if not (depend and divided.at_once)]
+            if in_turn:
+                found = slopes(self.sums(params, moment) if depend else None)
+                done = [self._passed(i, found[i], params, moment) for i in in_turn]
+                passed = {i: sums for i, (sums, _) in zip(in_turn, done, strict=True)}
+                parts = [gradient for _, gradient in done]
 
         def total(params: Parameters) -> tuple[Scalar, Measured]:
             sums = [passed[i] if i in passed else self._beside(i, params, moment) for i in range(len(moment.chunks))]
@@ -173,8 +175,8 @@ class Objective:
         values = [value(root) for root in (*self._constraints, *self._inner)]
         return _measured(values, len(self._constraints), states)
 
-    def _slopes(self, params: Parameters, moment: Moment) -> Sums:
-        """The derivatives of the total loss in the reductions."""
+    def _slopes(self, params: Parameters, moment: Moment) -> tuple[Callable[[Sums | None], Sums], bool]:
+        """The derivatives of the total loss in the reductions, as a function of these, and whether it depends on them."""
 
         def slopes(sums: Sums) -> Sums:
             return jax.grad(lambda s: self._given(params, s, moment)[0])(sums)
@@ -182,9 +184,12 @@ class Objective:
         shapes = jax.eval_shape(lambda: self.sums(params, moment))
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
         closed, structure = jax.make_jaxpr(slopes, return_shape=True)(zeros)
-        needed = _depends(closed.jaxpr)
-        leaves = jex.jaxpr_as_fun(closed)(*jax.tree.leaves(self.sums(params, moment) if needed else zeros))
-        return jax.lax.stop_gradient(jax.tree.unflatten(jax.tree.structure(structure), leaves))
+
+        def evaluated(sums: Sums | None) -> Sums:
+            leaves = jex.jaxpr_as_fun(closed)(*jax.tree.leaves(zeros if sums is None else sums))
+            return jax.lax.stop_gradient(jax.tree.unflatten(jax.tree.structure(structure), leaves))
+
+        return evaluated, _depends(closed.jaxpr)
 
     def _passed(
         self, i: int, slopes: list[Array], params: Parameters, moment: Moment
