@@ -240,10 +240,11 @@ def test_parts_side_by_side_cover_the_points(points, together, abreast):
     assert points <= together or planned or points < abreast
     for divided in planned:
         assert divided.parts % divided.abreast == 0
-        assert divided.at_once == (divided.parts == divided.abreast)
+        assert divided.at_once == (divided.rows * divided.abreast >= points)
         assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + abreast
-        [stacked] = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).rows
-        counted = np.asarray(chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided).counts)
+        parts = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided)
+        [stacked] = parts.rows
+        counted = np.asarray(parts.counts)
         np.testing.assert_array_equal(np.asarray(stacked)[:, 0][counted], p.points)
 
 

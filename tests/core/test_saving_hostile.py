@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -285,7 +286,9 @@ def test_loading_runs_and_imports_nothing(problem, tmp_path):
         print(json.dumps([name for name, how in found.items() if how == "loaded"]))
     """
     arguments = [sys.executable, "-c", textwrap.dedent(script), problem[1], tmp_path]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=200, cwd=tmp_path)
+    # What JAX compiles for the first time it would write to the cache of compiled programs.
+    quiet = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=200, cwd=tmp_path, env=quiet)
     assert done.returncode == 0, done.stderr[-3000:]
     loaded = json.loads(done.stdout)
     names = {f"forged{i}.jno": what for i, (what, _, _) in enumerate(forgeries(problem[1]))}

@@ -87,6 +87,7 @@ def test_the_division_is_that_of_solve(problem):
     (part,) = crux.explain(chunk=400).divided
     assert (part.points, part.parts, part.rows) == (1600, 4, 400)
     assert "1600 points in 4 parts of 400, for 1 reduction" in str(crux.explain(chunk=400))
+    assert "1600 points in 3 parts of 534, 3 side by side, for 1 reduction" in str(crux.explain())
     assert crux.explain(chunk=None).divided == ()
     assert crux.explain(chunk=None).step == crux.explain(chunk=400).step
 

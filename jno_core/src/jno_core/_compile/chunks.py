@@ -49,7 +49,7 @@ SMALLEST_ABREAST = 160
 """Smaller parts side by side take longer than all points together."""
 
 SMALLEST_IN_TURN = 1000
-"""Smaller parts side by side, several times after another, are slower than these, even if the working set grows by half."""
+"""Smaller parts side by side, several times after another, are slower than these, which may take the working set twice."""
 
 BUSY = 16
 """With so many contractions that do not wait for each other, as in many axes, cores are busy without parts side by side."""
@@ -141,7 +141,7 @@ def plan_chunks(
         if points == total and points <= (plan.rows or SMALLEST):
             continue
         divisible, jaxpr = _divisible(program, name, reductions, data, modules)
-        if not divisible or jaxpr is None:
+        if jaxpr is None:
             continue
         point_bytes = stored_bytes(jaxpr) // total
         beside = plan.abreast if independent_contractions(jaxpr) < BUSY else 1
@@ -250,18 +250,14 @@ def _is_read_whole(
     program: Program, name: str, roots: Sequence[Placeholder], divisible: Iterable[FunctionCall]
 ) -> bool:
     """Whether anything but those reductions depends on a point set, so that its points are all seen at once anyway."""
-    seen = {program.interner.number(reduction) for reduction in divisible}
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if program.interner.number(node) in seen or name not in program.depends(node):
-            continue
-        seen.add(program.interner.number(node))
-        below = opened(node)
-        if not below:
-            return True
-        stack.extend(below)
-    return False
+    number = program.interner.number
+    divided = {number(reduction) for reduction in divisible}
+
+    def elsewhere(node: Placeholder) -> tuple[Placeholder, ...]:
+        return () if number(node) in divided else opened(node)
+
+    ends = (node for node in walk.nodes(roots, elsewhere) if not opened(node))
+    return any(name in program.depends(node) for node in ends)
 
 
 def reduced(root: Placeholder) -> Placeholder:
@@ -314,7 +310,7 @@ def _divisible(
     found = traced(reductions)
     if found is None:
         reductions = tuple(r for r in reductions if traced([r]) is not None)
-        found = traced(reductions)
+        found = traced(reductions) if reductions else None
     return reductions, None if found is None else found.jaxpr
 
 
@@ -349,9 +345,9 @@ def _arranged(points: int, point_bytes: int, plan: ChunkPlan, abreast: int) -> t
     return turns, abreast if points // turns >= abreast * SMALLEST_ABREAST else 1
 
 
-def _even(points: int, fewest: int, devices: int) -> int:
-    """How many rows each part has if there are about `fewest` parts, the same for each device. All parts are full if that is
-    possible."""
+def _even(points: int, fewest: int, among: int) -> int:
+    """How many rows each part has if there are about `fewest` parts, each divided evenly `among` devices, or parts that stand
+    side by side. All parts are full if that is possible."""
     candidates = range(fewest, fewest + fewest // 4 + 1)
-    exact = next((parts for parts in candidates if points % (parts * devices) == 0), fewest)
-    return -(-points // (exact * devices)) * devices
+    exact = next((parts for parts in candidates if points % (parts * among) == 0), fewest)
+    return -(-points // (exact * among)) * among

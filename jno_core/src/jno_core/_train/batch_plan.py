@@ -75,11 +75,10 @@ def _rows(options: StepOptions, of_points: int | None) -> int | None:
 
 
 def _abreast(options: StepOptions, b: int, mesh: DeviceMesh) -> int:
-    """How many parts may stand side by side: one if they have a size that the user named, if devices work side by side
-    already, if memory is to be saved, and if there are several instances: each part would evaluate anew what an instance has
-    at no point."""
-    alone = options.chunk != "auto" or options.checkpoint_gradients or b > 1 or mesh.shards > 1
-    return 1 if alone or options.accumulation_steps > 1 else side_by_side()
+    """How many parts may stand side by side: one if memory shall be saved, if devices work side by side already, and with
+    several instances, as each part would evaluate anew what follows from an instance and from no point."""
+    alone = options.checkpoint_gradients or mesh.shards > 1 or b > 1
+    return 1 if alone else side_by_side()
 
 
 def _check_devices(b: int, each: int, mesh: DeviceMesh) -> None:

@@ -181,8 +181,7 @@ class Objective:
         def slopes(sums: Sums) -> Sums:
             return jax.grad(lambda s: self._given(params, s, moment)[0])(sums)
 
-        shapes = jax.eval_shape(lambda: self.sums(params, moment))
-        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        zeros = tuple(self._zeros(i, params, moment) for i in range(len(moment.chunks)))
         closed, structure = jax.make_jaxpr(slopes, return_shape=True)(zeros)
 
         def evaluated(sums: Sums | None) -> Sums:
@@ -253,11 +252,15 @@ class Objective:
             def add(carry: list[Array], chunk: Chunk, part: Callable[..., list[Array]] = part) -> Any:
                 return _added(carry, part(params, chunk)), None
 
-            first = jax.tree.map(lambda x: x[0], chunks)
-            shapes = jax.eval_shape(lambda chunk, part=part: part(params, chunk), first)
-            zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+            zeros = self._zeros(i, params, moment)
             found.append(jax.lax.scan(add, zeros, chunks, unroll=divided.abreast)[0])
         return tuple(found)
+
+    def _zeros(self, i: int, params: Parameters, moment: Moment) -> list[Array]:
+        """The reductions over no part of a point set yet."""
+        first = jax.tree.map(lambda x: x[0], moment.chunks[i])
+        shapes = jax.eval_shape(lambda: self._part(self.form.divided[i], params, first, moment))
+        return [jnp.zeros(s.shape, s.dtype) for s in shapes]
 
     def _part(self, divided: ChunkedSet, params: Parameters, chunk: Chunk, moment: Moment) -> list[Array]:
         modules = self.modules(params, moment.rest)
