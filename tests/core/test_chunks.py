@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 import jno
 from jno_core import AbstractScheme
-from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, plan_chunks, rows_of
+from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, concurrency, plan_chunks, rows_of
 from jno_core._train.options import StepOptions
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_core.pointwise import rowwise
@@ -233,15 +233,14 @@ def test_parts_side_by_side_cover_the_points(points, together, abreast):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "WORKING_SET", 0)
         patch.setattr(chunks, "SMALLEST", together)
-        patch.setattr(chunks, "SMALLEST_ABREAST", 1)
-        patch.setattr(chunks, "SMALLEST_IN_TURN", 1)
+        patch.setattr(concurrency, "FEWEST", 1)
         p = Plane(points)
         planned = plan([p.x.mse], None, abreast)
     assert points <= together or planned or points < abreast
     for divided in planned:
         assert divided.parts % divided.abreast == 0
         assert divided.at_once == (divided.rows * divided.abreast >= points)
-        assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + abreast
+        assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + chunks.EVEN * abreast
         parts = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided)
         [stacked] = parts.rows
         counted = np.asarray(parts.counts)
@@ -249,7 +248,7 @@ def test_parts_side_by_side_cover_the_points(points, together, abreast):
 
 
 def test_parts_stand_side_by_side_where_that_pays():
-    least = chunks.ABREAST * chunks.SMALLEST_ABREAST
+    least = concurrency.ABREAST * concurrency.FEWEST
 
     def parts(points, losses=lambda p: [p.r.mse], **options):
         p = Plane(points, **options)
@@ -270,7 +269,7 @@ def test_with_many_axes_nothing_stands_side_by_side():
     def abreast(axes):
         points = np.random.default_rng(0).random((600, axes)).astype(np.float32)
         *xs, _ = jno.domain.from_array({"interior": points}).variable("interior")
-        net = jno.nn.wrap(eqx.nn.MLP(axes, 1, 8, 2, jnp.tanh, key=jax.random.key(0))).optimizer(optax.sgd(1e-2))
+        net = jno.nn.wrap(eqx.nn.MLP(axes, 1, 64, 2, jnp.tanh, key=jax.random.key(0))).optimizer(optax.sgd(1e-2))
         u = net(*xs)
         return [d.abreast for d in jno.core([u.laplacian(*xs).mse]).explain().divided]
 
@@ -280,15 +279,22 @@ def test_with_many_axes_nothing_stands_side_by_side():
 
 @pytest.mark.parametrize(
     ("fitting", "expected"),
-    [(5000, (3, 2000, 3)), (3100, (6, 1000, 3)), (1600, (6, 1000, 3)), (1400, (4, 1500, 1)), (600, (10, 600, 1))],
+    [(5000, (3, 2000, 3)), (3100, (4, 1500, 2)), (1600, (4, 1500, 2)), (1400, (4, 1500, 1)), (600, (30, 200, 3))],
 )
-def test_parts_side_by_side_in_turn_are_not_small_and_take_twice_the_working_set_at_most(
+def test_parts_side_by_side_in_turn_are_divided_themselves_and_take_twice_the_working_set_at_most(
     fitting, expected, monkeypatch
 ):
     monkeypatch.setattr(chunks, "WORKING_SET", 0)
     monkeypatch.setattr(chunks, "SMALLEST", fitting)
-    p = Plane(6000)
+    p = Plane(6000, module=width(64))
     assert [(d.parts, d.rows, d.abreast) for d in plan([p.u.mse], None, abreast=3)] == [expected]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(480, 1000))
+def test_parts_whose_size_is_chosen_have_an_even_number_of_rows(points):
+    p = Plane(points)
+    assert [d.rows % 2 for d in plan([p.u.mse], None, abreast=3)] == [0]
 
 
 def test_what_shall_save_memory_is_taken_in_turn():
@@ -393,7 +399,7 @@ def test_on_an_accelerator_its_memory_is_the_bound(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(jax, "local_devices", lambda limit=limit: [Device(limit)])
             assert len(plan(losses, None)) == divided
-            assert chunks.side_by_side() == 1
+            assert concurrency.most_abreast() == 1
 
 
 def temporary_bytes(points, chunk, losses, optimizer):
@@ -468,7 +474,9 @@ REDUCTIONS = [
     (lambda f: f.mae, lambda f: jnp.mean(jnp.abs(f))),
     (lambda f: f.mean, jnp.mean),
     (lambda f: f.sum / 50, lambda f: jnp.sum(f) / 50),
-    (lambda f: f.max, jnp.max),
+    # Not the maximum: XLA without optimisation computes it and its arguments twice, with other last bits, and the gradient,
+    # which asks where they are equal, divides by zero.
+    (lambda f: jno.np.log(jno.np.exp(f).sum), lambda f: jnp.log(jnp.sum(jnp.exp(f)))),
     (lambda f: f.std, jnp.std),
 ]
 LINKS = [

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import jno
-from jno_core._compile import chunks as chunks_module
+from jno_core._compile import chunks as chunks_module, concurrency
 from jno_core._train.options import StepOptions
 from jno_core.errors import NonFiniteLossWarning
 
@@ -65,8 +65,7 @@ def side_by_side(together=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks_module, "WORKING_SET", 2**40 if together is None else 0)
         patch.setattr(chunks_module, "SMALLEST", together or 1)
-        patch.setattr(chunks_module, "SMALLEST_ABREAST", 1)
-        patch.setattr(chunks_module, "SMALLEST_IN_TURN", 1)
+        patch.setattr(concurrency, "FEWEST", 1)
         yield
 
 

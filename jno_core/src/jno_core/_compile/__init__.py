@@ -9,8 +9,8 @@ from jno_core._compile.chunks import (
     plan_chunks as plan_chunks,
     reduced as reduced,
     rows_of as rows_of,
-    side_by_side as side_by_side,
 )
+from jno_core._compile.concurrency import most_abreast as most_abreast
 from jno_core._compile.cost import Cost as Cost, cost_of as cost_of
 from jno_core._compile.data import instance_count as instance_count, varies_by_instance as varies_by_instance
 from jno_core._compile.explain import ExplainedGroup as ExplainedGroup, explain_groups as explain_groups

@@ -20,9 +20,9 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from jno_core._compile.concurrency import Work, abreast, points_abreast, work_of
 from jno_core._compile.data import first_instance, instance_at
 from jno_core._compile.hash_consing import share
-from jno_core._compile.independence import independent_contractions
 from jno_core._compile.lower import sampled_values, with_noise
 from jno_core._compile.plan import opened
 from jno_core._compile.program import Program
@@ -41,18 +41,8 @@ caches, smaller ones start more operations than they save."""
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
 
-ABREAST = 3
-"""How many parts stand side by side on a processor, as measured on two and on four cores; on one they take no longer, but to
-compile. It does not follow the cores, so that all machines add up the parts of a small problem in the same order."""
-
-SMALLEST_ABREAST = 160
-"""Smaller parts side by side take longer than all points together."""
-
-SMALLEST_IN_TURN = 1000
-"""Smaller parts side by side, several times after another, are slower than these, which may take the working set twice."""
-
-BUSY = 16
-"""With so many contractions that do not wait for each other, as in many axes, cores are busy without parts side by side."""
+EVEN = 2
+"""The parts have a multiple of so many rows: with an odd number, XLA's loops take up to a tenth longer."""
 
 _ENTRIES: dict[Callable[..., Any], Callable[[Array], Array]] = {
     mean_square: lambda x: jnp.square(jnp.abs(x)) if jnp.iscomplexobj(x) else jnp.square(x),
@@ -144,19 +134,13 @@ def plan_chunks(
         if jaxpr is None:
             continue
         point_bytes = stored_bytes(jaxpr) // total
-        beside = plan.abreast if independent_contractions(jaxpr) < BUSY else 1
-        fewest, abreast = _arranged(points, point_bytes * data.instances * plan.window, plan, beside)
-        if fewest == 1 and _is_read_whole(program, name, roots, divisible):
-            abreast = 1
-        if fewest > 1 or abreast > 1 or points < total or plan.devices > 1:
-            rows = _even(points, fewest, plan.devices * abreast) // abreast
-            planned.append(ChunkedSet(name, divisible, points, rows, total, abreast))
+        turns, beside = _arranged(points, point_bytes * data.instances, work_of(jaxpr, total), plan)
+        if turns == 1 and _is_read_whole(program, name, roots, divisible):
+            beside = 1
+        if turns > 1 or beside > 1 or points < total or plan.devices > 1:
+            rows = _rows_of_parts(points, turns, beside, plan)
+            planned.append(ChunkedSet(name, divisible, points, rows, total, beside))
     return tuple(planned)
-
-
-def side_by_side() -> int:
-    """How many parts should stand side by side. An accelerator is busy with one."""
-    return 1 if jax.local_devices()[0].memory_stats() else ABREAST
 
 
 def rows_of(data: DomainData, divided: ChunkedSet) -> PyTree:
@@ -326,7 +310,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _arranged(points: int, point_bytes: int, plan: ChunkPlan, abreast: int) -> tuple[int, int]:
+def _arranged(points: int, point_bytes: int, work: Work, plan: ChunkPlan) -> tuple[int, int]:
     """In how many turns the points are taken at least, and how many parts of them stand side by side in each.
 
     A size that the user names is a bound, one that is chosen here is about what fits.
@@ -335,19 +319,17 @@ def _arranged(points: int, point_bytes: int, plan: ChunkPlan, abreast: int) -> t
         return 1, 1
     if plan.rows is not None:
         return -(-points // plan.rows), 1
-    fitting = max(SMALLEST, plan.devices * (_working_set() // max(1, point_bytes)))
-    turns = max(1, round(points / fitting))
-    least = abreast * SMALLEST_IN_TURN
-    if turns > 1 and abreast > 1 and fitting < least:
-        if least > 2 * fitting:
-            return turns, 1
-        turns = max(1, round(points / least))
-    return turns, abreast if points // turns >= abreast * SMALLEST_ABREAST else 1
+    fitting = max(SMALLEST, plan.devices * (_working_set() // max(1, point_bytes * plan.window)))
+    # Larger parts side by side win more than what no longer fits loses.
+    least = points_abreast(work, plan.abreast)
+    turns = max(1, round(points / (least if fitting < least <= 2 * fitting else fitting)))
+    return turns, abreast(plan.window * points // turns, work, plan.abreast)
 
 
-def _even(points: int, fewest: int, among: int) -> int:
-    """How many rows each part has if there are about `fewest` parts, each divided evenly `among` devices, or parts that stand
-    side by side. All parts are full if that is possible."""
-    candidates = range(fewest, fewest + fewest // 4 + 1)
-    exact = next((parts for parts in candidates if points % (parts * among) == 0), fewest)
-    return -(-points // (exact * among)) * among
+def _rows_of_parts(points: int, turns: int, beside: int, plan: ChunkPlan) -> int:
+    """How many rows each part has, the same on each device, if there are about so many turns. All parts are full if that is
+    possible."""
+    among = plan.devices * beside * (1 if plan.rows or plan.whole else EVEN)
+    candidates = range(turns, turns + turns // 4 + 1)
+    exact = next((n for n in candidates if points % (n * among) == 0), turns)
+    return -(-points // (exact * among)) * among // beside

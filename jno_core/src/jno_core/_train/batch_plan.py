@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jno_core._compile import ChunkedSet, ChunkPlan, plan_chunks, side_by_side
+from jno_core._compile import ChunkedSet, ChunkPlan, most_abreast, plan_chunks
 from jno_core._custom_types import PyTree
 from jno_core._graph import Placeholder, TensorTag, Variable, walk
 from jno_core._interfaces import DomainData
@@ -78,7 +78,7 @@ def _abreast(options: StepOptions, b: int, mesh: DeviceMesh) -> int:
     """How many parts may stand side by side: one if memory shall be saved, if devices work side by side already, and with
     several instances, as each part would evaluate anew what follows from an instance and from no point."""
     alone = options.checkpoint_gradients or mesh.shards > 1 or b > 1
-    return 1 if alone else side_by_side()
+    return 1 if alone else most_abreast()
 
 
 def _check_devices(b: int, each: int, mesh: DeviceMesh) -> None:

@@ -1,0 +1,89 @@
+"""How many parts of the points should stand side by side in a program, estimated from the jaxpr of what they evaluate.
+
+On a processor, XLA divides an operation on all points among the cores only if it is large; the cores then wait for each
+other before the next. Operations that need not wait for each other run at once. So parts of the points that stand side by
+side help where nothing is divided anyway, and where each part is still large enough to be divided. In between they take
+away what XLA divides, and give back less. They do not help where operations are so many, or so large, that they keep all
+cores busy as they are.
+"""
+
+import math
+from typing import Any, NamedTuple, final
+
+import jax
+import jax.extend.core as jex
+
+ABREAST = 3
+"""How many parts stand side by side on a processor at most, as measured on two and on four cores; on one they take no longer,
+but to compile. It does not follow the cores, so that all machines add up the parts of a small problem in the same order."""
+
+FEWEST = 160
+"""Parts of fewer points side by side take longer than all points together."""
+
+DIVIDED = 256 * 2**10
+"""From so many bytes of their result on, XLA divides loops over entries among the cores."""
+
+BUSY = 2**16
+"""So many multiplications for each point that need not wait for each other, as in wide networks or many axes, keep all cores
+busy without parts side by side."""
+
+
+@final
+class Work(NamedTuple):
+    """What there is to do for each point.
+
+    - `at_once`: the multiplications of contractions that need not wait for each other, on average.
+    - `widest`: the bytes of the largest result of a contraction.
+    """
+
+    at_once: float
+    widest: float
+
+
+def work_of(jaxpr: jex.Jaxpr, points: int) -> Work:
+    """The contractions of a function of so many points. Those within loops and other sub-jaxprs are not seen."""
+    longest: dict[jex.Var, int] = {}
+    total, widest = 0, 0
+    for equation in jaxpr.eqns:
+        own = _multiplications(equation)
+        if own:
+            total += own
+            widest = max(widest, _bytes(equation.outvars[0].aval))
+        read = (longest.get(v, 0) for v in equation.invars if not isinstance(v, jex.Literal))
+        longest |= dict.fromkeys(equation.outvars, max(read, default=0) + (own > 0))
+    return Work(total / points / max([1, *longest.values()]), widest / points)
+
+
+def abreast(points: int, work: Work, most: int) -> int:
+    """How many parts, `most` at most, so many points should be divided into."""
+    if most == 1 or work.at_once >= BUSY:
+        return 1
+    if points * work.widest < DIVIDED:
+        return most if points >= most * FEWEST else 1
+    return max(1, min(most, int(points * work.widest) // DIVIDED))
+
+
+def points_abreast(work: Work, most: int) -> float:
+    """How many points `most` parts side by side should have together at least where there are more than are taken at once."""
+    return 0 if most == 1 or work.at_once >= BUSY else most * DIVIDED / max(1, work.widest)
+
+
+def most_abreast() -> int:
+    """How many parts may stand side by side on the devices at hand. An accelerator is busy with one."""
+    return 1 if jax.local_devices()[0].memory_stats() else ABREAST
+
+
+def _multiplications(equation: jex.JaxprEqn) -> int:
+    """How many multiplications a contraction takes, and 0 for all else."""
+    avals: list[Any] = [v.aval for v in (*equation.outvars, *equation.invars)]
+    if equation.primitive.name == "dot_general":
+        (contracted, _), _ = equation.params["dimension_numbers"]
+        return avals[0].size * math.prod(avals[1].shape[axis] for axis in contracted)
+    if equation.primitive.name == "conv_general_dilated":
+        outputs = equation.params["dimension_numbers"].rhs_spec[0]
+        return avals[0].size * avals[2].size // avals[2].shape[outputs]
+    return 0
+
+
+def _bytes(aval: Any) -> int:
+    return aval.size * aval.dtype.itemsize

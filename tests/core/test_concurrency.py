@@ -1,0 +1,64 @@
+"""What contractions there are, counted by hand, and how many parts should stand side by side."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jno_core._compile import concurrency
+from jno_core._compile.concurrency import Work, abreast, points_abreast, work_of
+
+POINTS = 8
+W = jnp.ones((4, 4))
+WIDE = jnp.ones((4, 32))
+
+
+def chain(x):
+    return jnp.tanh(jnp.tanh(x @ W) @ W) @ W
+
+
+def five_and_one(x):
+    return sum(jnp.sin((k * x) @ W) for k in range(1, 6)) @ W
+
+
+def convolved(x):
+    # (points, features, positions) with three taps, from one feature to two
+    return jax.lax.conv_general_dilated(x[:, None], jnp.ones((2, 1, 3)), (1,), "SAME")
+
+
+CASES = {
+    "nothing": (lambda x: x, 0, 0),
+    "no contraction": (lambda x: jnp.sin(x) + 1, 0, 0),
+    "a chain": (chain, 16, 16),
+    "three chains": (lambda x: chain(x) + chain(2 * x) * chain(3 * x), 48, 16),
+    "five, then one": (five_and_one, 48, 16),
+    "wide, then narrow": (lambda x: x @ WIDE @ WIDE.T, 128, 128),
+    "a batch of products": (lambda x: jnp.einsum("ni,kij->nkj", x, jnp.ones((3, 4, 4))), 48, 48),
+    "two convolutions": (lambda x: convolved(x) + convolved(2 * x), 2 * 8 * 3, 32),
+    "of weights alone": (lambda x: x + W @ W @ W[0], (64 + 16) / POINTS / 2, 64 / POINTS),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_contractions_are_counted_by_the_longest_chain_of_them(name):
+    fn, at_once, widest = CASES[name]
+    assert work_of(jax.make_jaxpr(fn)(jnp.ones((POINTS, 4))).jaxpr, POINTS) == Work(at_once, widest)
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    # Rows of 64 numbers: from 1,024 points on, loops over them are divided.
+    [(1, 1), (479, 1), (480, 3), (1023, 3), (1024, 1), (2047, 1), (2048, 2), (3071, 2), (3072, 3), (10**6, 3)],
+)
+def test_parts_are_small_where_nothing_is_divided_and_else_large_enough_to_be_divided(points, expected):
+    assert abreast(points, Work(10_000, 256), 3) == expected
+    assert abreast(points, Work(10_000, 256), 1) == 1
+    assert abreast(points, Work(concurrency.BUSY, 256), 3) == 1
+
+
+def test_points_that_are_taken_together_are_enough_for_parts_that_are_divided():
+    least = points_abreast(Work(10_000, 256), 3)
+    assert least == 3072
+    assert abreast(int(least), Work(10_000, 256), 3) == 3
+    assert abreast(int(least) - 1, Work(10_000, 256), 3) == 2
+    assert points_abreast(Work(10_000, 256), 1) == 0
+    assert points_abreast(Work(concurrency.BUSY, 256), 3) == 0
