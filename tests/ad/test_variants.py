@@ -110,6 +110,18 @@ def test_signs_are_fair_and_independent(count):
     assert abs(np.mean(signs[1:] * signs[:-1])) < 5 / (draws * count) ** 0.5
 
 
+def test_few_directions_are_listed_and_give_the_same_estimate_as_stacked_ones(monkeypatch):
+    def estimate():
+        _, _, field, where = problem(5, 2, key=jax.random.key(0))
+        scheme = AutomaticDifferentiation("stochastic", samples=3)
+        return scheme.apply((Request("laplacian", tuple(range(5))),), field, where, {}, None)[0]
+
+    listed = estimate()
+    monkeypatch.setattr(_derivatives, "LISTED_ENTRIES", 14)
+    monkeypatch.setattr(_derivatives, "_list_along", None)
+    np.testing.assert_allclose(estimate(), listed, rtol=1e-4, atol=1e-5)
+
+
 def test_the_variance_falls_with_the_samples_and_streams_are_independent():
     d, draws = 60, 2000
     request = Request("laplacian", tuple(range(d)))

@@ -25,12 +25,18 @@ from jno_plugin_ad._propagation import (
     VALUE,
     Interpreter,
     ListedAlgebra,
+    ListedJet,
     StackedAlgebra,
     StackedJet,
     Stream,
+    combined,
     laplacian_of,
     tangents_of,
 )
+
+LISTED_ENTRIES = 300
+"""Random directions with up to so many entries altogether are listed, which is up to twice as fast; with more of them it takes
+long to compile."""
 
 _RULES = {**PRIMITIVES, **LOOPS}
 
@@ -124,14 +130,22 @@ def _run(interpreter: Interpreter[Any], traced: Traced, columns: Sequence[Any]) 
 
 
 def _listed(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:
-    algebra = ListedAlgebra(streams)
-    axes = {axis for stream in algebra.streams for _, index in stream for axis in index}
     unit = jnp.ones((1, 1), traced.columns[0].dtype)
-    seeds = [algebra.seed(c, {i: unit} if i in axes else {}) for i, c in enumerate(traced.columns)]
+    axes = {axis for stream in streams for _, index in stream for axis in index}
+    algebra, jet = _list_along(traced, streams, {i: {i: unit} for i in axes}, fallbacks)
+    return {VALUE: jet.value, **{s: algebra.derivative(jet, s) for s in streams}}
+
+
+def _list_along(
+    traced: Traced, streams: tuple[Stream, ...], tangents: dict[int, dict[int, Array]], fallbacks: Counter[str]
+) -> tuple[ListedAlgebra, ListedJet]:
+    """The target with its derivatives along directions, given by each coordinate's derivative along each of them."""
+    algebra = ListedAlgebra(streams)
+    seeds = [algebra.seed(column, tangents.get(i, {})) for i, column in enumerate(traced.columns)]
     interpreter = Interpreter(algebra, _RULES)
     jet = _run(interpreter, traced, seeds)
     fallbacks.update(interpreter.fallbacks)
-    return {VALUE: jet.value, **{s: algebra.derivative(jet, s) for s in streams}}
+    return algebra, jet
 
 
 def _stacked(traced: Traced, streams: tuple[Stream, ...], fallbacks: Counter[str]) -> Derivatives:
@@ -156,9 +170,15 @@ def _stochastic(traced: Traced, streams: tuple[Stream, ...], draw: Draw, fallbac
     (wide,) = streams
     axes = [index[0] for _, index in wide]
     signs = _signs(draw.key, (draw.samples, traced.rows()), len(axes)).astype(traced.columns[0].dtype)
-    directions = jnp.unstack(signs * draw.samples**-0.5, axis=-1)
-    jet = _along(traced, dict(zip(axes, directions, strict=True)), fallbacks)
-    return {VALUE: jet.value, wide: laplacian_of(jet)}
+    directions = dict(zip(axes, jnp.unstack(signs * draw.samples**-0.5, axis=-1), strict=True))
+    if draw.samples * len(axes) > LISTED_ENTRIES:
+        stacked = _along(traced, directions, fallbacks)
+        return {VALUE: stacked.value, wide: laplacian_of(stacked)}
+    # The directions are the axes of new coordinates.
+    trace = combined((k, k) for k in range(draw.samples))
+    tangents = {axis: dict(enumerate(rows[..., None])) for axis, rows in directions.items()}
+    algebra, jet = _list_along(traced, (trace,), tangents, fallbacks)
+    return {VALUE: jet.value, wide: algebra.derivative(jet, trace)}
 
 
 def _signs(key: Key[Array, ""], shape: tuple[int, ...], count: int) -> Int[Array, "*shape count"]:

@@ -2,7 +2,7 @@
 
 from jno_plugin_ad._propagation.basis import basis_of as basis_of
 from jno_plugin_ad._propagation.interpreter import Interpreter as Interpreter, Rule as Rule
-from jno_plugin_ad._propagation.listed import ListedAlgebra as ListedAlgebra
+from jno_plugin_ad._propagation.listed import ListedAlgebra as ListedAlgebra, ListedJet as ListedJet
 from jno_plugin_ad._propagation.loops import LOOPS as LOOPS
 from jno_plugin_ad._propagation.primitives import PRIMITIVES as PRIMITIVES
 from jno_plugin_ad._propagation.stacked import (
