@@ -181,7 +181,7 @@ class Objective:
         def slopes(sums: Sums) -> Sums:
             return jax.grad(lambda s: self._given(params, s, moment)[0])(sums)
 
-        zeros = tuple(self._zeros(i, params, moment) for i in range(len(moment.chunks)))
+        zeros = tuple(_zeros(self, i, params, moment) for i in range(len(moment.chunks)))
         closed, structure = jax.make_jaxpr(slopes, return_shape=True)(zeros)
 
         def evaluated(sums: Sums | None) -> Sums:
@@ -252,15 +252,9 @@ class Objective:
             def add(carry: list[Array], chunk: Chunk, part: Callable[..., list[Array]] = part) -> Any:
                 return _added(carry, part(params, chunk)), None
 
-            zeros = self._zeros(i, params, moment)
+            zeros = _zeros(self, i, params, moment)
             found.append(jax.lax.scan(add, zeros, chunks, unroll=divided.abreast)[0])
         return tuple(found)
-
-    def _zeros(self, i: int, params: Parameters, moment: Moment) -> list[Array]:
-        """The reductions over no part of a point set yet."""
-        first = jax.tree.map(lambda x: x[0], moment.chunks[i])
-        shapes = jax.eval_shape(lambda: self._part(self.form.divided[i], params, first, moment))
-        return [jnp.zeros(s.shape, s.dtype) for s in shapes]
 
     def _part(self, divided: ChunkedSet, params: Parameters, chunk: Chunk, moment: Moment) -> list[Array]:
         modules = self.modules(params, moment.rest)
@@ -324,6 +318,13 @@ def _measured(values: list[Array], k: int, states: dict[str, PyTree]) -> tuple[S
     """The first `k` values are losses, the others are recorded."""
     losses = jnp.stack([jnp.mean(v) for v in values[:k]])
     return jnp.mean(losses), Measured(losses, tuple(jax.lax.stop_gradient(v) for v in values[k:]), states)
+
+
+def _zeros(objective: Objective, i: int, params: Parameters, moment: Moment) -> list[Array]:
+    """The reductions over no part of a point set yet."""
+    first = jax.tree.map(lambda x: x[0], moment.chunks[i])
+    shapes = jax.eval_shape(lambda: objective._part(objective.form.divided[i], params, first, moment))
+    return [jnp.zeros(s.shape, s.dtype) for s in shapes]
 
 
 def _added(a: PyTree, b: PyTree) -> PyTree:
