@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.extend.core as jex
 
+from jno_core._compile.working_set import bytes_of
+
 ABREAST = 3
 """How many parts stand side by side on a processor at most, as measured on two and on four cores; on one they take no longer,
 but to compile. It does not follow the cores, so that all machines add up the parts of a small problem in the same order."""
@@ -48,7 +50,7 @@ def work_of(jaxpr: jex.Jaxpr, points: int) -> Work:
         own = _multiplications(equation)
         if own:
             total += own
-            widest = max(widest, _bytes(equation.outvars[0].aval))
+            widest = max(widest, bytes_of(equation.outvars[0].aval))
         read = (longest.get(v, 0) for v in equation.invars if not isinstance(v, jex.Literal))
         longest |= dict.fromkeys(equation.outvars, max(read, default=0) + (own > 0))
     return Work(total / points / max([1, *longest.values()]), widest / points)
@@ -83,7 +85,3 @@ def _multiplications(equation: jex.JaxprEqn) -> int:
         outputs = equation.params["dimension_numbers"].rhs_spec[0]
         return avals[0].size * avals[2].size // avals[2].shape[outputs]
     return 0
-
-
-def _bytes(aval: Any) -> int:
-    return aval.size * aval.dtype.itemsize

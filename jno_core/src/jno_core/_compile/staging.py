@@ -23,6 +23,7 @@ from jaxtyping import Array
 
 from jno_core._compile.factoring import Action, Sum
 from jno_core._compile.hash_consing import Traced, is_repeatable
+from jno_core._compile.working_set import bytes_of
 from jno_core._custom_types import PyTree
 
 MOST_BYTES = 64 * 2**20
@@ -161,7 +162,7 @@ def _sizes(actions: Iterable[Action]) -> dict[int, int]:
         for number, variable in zip(action.outputs, action.equation.outvars, strict=True):
             aval: Any = variable.aval
             if jnp.issubdtype(aval.dtype, jnp.inexact):
-                sizes[number] = aval.size * aval.dtype.itemsize
+                sizes[number] = bytes_of(aval)
     return sizes
 
 

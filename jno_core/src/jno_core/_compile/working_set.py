@@ -22,4 +22,9 @@ def stored_bytes(jaxpr: jex.Jaxpr) -> int:
     others = [equation for equation in jaxpr.eqns if equation.primitive.name not in _FUSED]
     touched = (v for equation in others for v in (*equation.invars, *equation.outvars))
     stored: set[Any] = {v for v in touched if is_among(v, computed)}
-    return sum(v.aval.size * v.aval.dtype.itemsize for v in stored)
+    return sum(bytes_of(v.aval) for v in stored)
+
+
+def bytes_of(aval: Any) -> int:
+    """The bytes of an array of this abstract value."""
+    return aval.size * aval.dtype.itemsize
