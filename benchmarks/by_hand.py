@@ -115,10 +115,10 @@ def _tanh(t: Array, z: list[Any]) -> list[Array]:
 PLAIN: dict[str, Propagation] = {"laplacian": plain, "biharmonic": plain_biharmonic}
 """The plain way, by operator."""
 
-CHUNKS = (None, 2500, 1250, 1000, 500, 250, 100)
-"""Sizes of the parts in which the points are taken, all at once first."""
+CHUNKS = (2500, 1250, 1000, 500, 250, 100)
+"""Sizes of the parts in which the points are taken."""
 
-ABREAST = (1, 2, 4)
+ABREAST = (2, 4)
 """How many parts stand side by side in the loop over them, which lets XLA run them on several cores at once."""
 
 MANY_AXES = 10
@@ -224,10 +224,10 @@ def looped(task: Task, gradient: Gradient, optimizer: optax.GradientTransformati
     return run
 
 
-def ways(task: Task) -> Iterator[tuple[str, Gradient]]:
+def ways(task: Task, abreast: Sequence[int] = (1,)) -> Iterator[tuple[str, Gradient]]:
     """All hand-written ways of taking the derivatives but the plain one, with all sizes of parts, by name.
 
-    There is none for ΔΔu of other networks than multilayer perceptrons.
+    Parts are taken so many at a time. There is no way for ΔΔu of other networks than multilayer perceptrons.
     """
     is_mlp = task.network is apply_mlp
     propagations: list[Propagation]
@@ -238,17 +238,16 @@ def ways(task: Task) -> Iterator[tuple[str, Gradient]]:
     else:
         propagations = [listed, stacked] if is_mlp else [listed]
     for propagation in propagations:
-        yield from in_parts(task, propagation)
+        for number in abreast:
+            yield from in_parts(task, propagation, number)
 
 
-def in_parts(task: Task, propagation: Propagation) -> Iterator[tuple[str, Gradient]]:
-    """One way with all sizes of parts, one after another and side by side, by name."""
+def in_parts(task: Task, propagation: Propagation, abreast: int) -> Iterator[tuple[str, Gradient]]:
+    """One way with all sizes of parts, so many of them at a time, by name."""
     n, name = len(task.points), propagation.__name__
+    if abreast == 1:
+        yield f"{name}, all points at a time", gradient_of(task, propagation, None)
     for chunk in CHUNKS:
-        if chunk is None:
-            yield f"{name}, all points at a time", gradient_of(task, propagation, None)
-        elif chunk < n and n % chunk == 0:
-            for abreast in ABREAST:
-                if n // chunk % abreast == 0:
-                    size = f"{chunk} points" if abreast == 1 else f"{abreast} parts of {chunk} points side by side"
-                    yield f"{name}, {size} at a time", gradient_of(task, propagation, chunk, abreast)
+        if chunk < n and n % (chunk * abreast) == 0:
+            size = f"{chunk} points" if abreast == 1 else f"{abreast} parts of {chunk} points side by side"
+            yield f"{name}, {size} at a time", gradient_of(task, propagation, chunk, abreast)

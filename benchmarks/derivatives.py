@@ -10,16 +10,16 @@ Everybody minimises the same loss from the same weights with the same optimizer,
 import argparse
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks import report
-from benchmarks.by_hand import CHUNKS, MANY_AXES, PLAIN, fused, gradient_of, ways
+from benchmarks.by_hand import ABREAST, CHUNKS, MANY_AXES, PLAIN, Task, fused, gradient_of, ways
 from benchmarks.measure import Contestant, fastest, race, start
 from benchmarks.peak import added_by, give_back_large_blocks
 from benchmarks.problems import DERIVATIVES, EXPLICIT, OPTIMIZER, Row, by_jno, chosen, task
 from jno_core.errors import PluginCapabilityError
 
-RATIOS = (("jno", "best"), ("jno", "plain"), ("jno", "explicit"), ("jno", "sized"))
+RATIOS = (("jno", "best"), ("jno", "beside"), ("jno", "plain"), ("jno", "explicit"), ("jno", "sized"))
 
 # The gradient of a fourfold `jacfwd` of a mapped network ends the process with jaxlib 0.10.2 on a CPU, without jno too.
 SAFE_FOR_ORDER_FOUR = ("taylor", "forward-laplacian", "reverse")
@@ -38,9 +38,13 @@ def explicit(row: Row) -> Iterator[Contestant]:
 
 def sized(row: Row) -> Iterator[Contestant]:
     """jno with the size of the parts of the points given, not chosen by it."""
-    for chunk in CHUNKS:
-        if chunk is None or chunk < row.points:
-            yield by_jno(row, f"chunk={chunk}", chunk=chunk)
+    for chunk in (None, *(c for c in CHUNKS if c < row.points)):
+        yield by_jno(row, f"chunk={chunk}", chunk=chunk)
+
+
+def by_hand(given: Task, abreast: Sequence[int]) -> Iterator[Contestant]:
+    """Everything that is written by hand but the plain way, with so many parts at a time."""
+    return (start(name, fused(given, gradient, OPTIMIZER)) for name, gradient in ways(given, abreast))
 
 
 def measured(row: Row, rounds: int, round_seconds: float) -> report.Line:
@@ -50,8 +54,9 @@ def measured(row: Row, rounds: int, round_seconds: float) -> report.Line:
         by_jno(row),
         start("plain", fused(given, gradient_of(given, PLAIN[row.operator], None), OPTIMIZER)),
     ]
-    if by_hand := [start(name, fused(given, g, OPTIMIZER)) for name, g in ways(given)]:
-        contestants.append(fastest(by_hand, "best"))
+    for name, abreast in (("best", (1,)), ("beside", ABREAST)):
+        if variants := tuple(by_hand(given, abreast)):
+            contestants.append(fastest(variants, name))
     contestants.append(fastest(explicit(row), "explicit"))
     if row.axes < MANY_AXES:
         contestants.append(fastest(sized(row), "sized"))

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 from jno_core._custom_types import PyTree, Scalar
 from jno_core._graph import Balance, Placeholder
 from jno_core._train.batches import Batches, instance_arrays, with_instances
-from jno_core._train.objective import Measured, Moment, Objective, Parameters
+from jno_core._train.moment import Moment, Parameters
+from jno_core._train.objective import Measured, Objective
 
 
 @final

@@ -18,7 +18,8 @@ from jno_core._train.batch_plan import planned_batches
 from jno_core._train.batches import Batches, Streamed, only_instance
 from jno_core._train.devices import DeviceMesh
 from jno_core._train.groups import ParameterGroup, join, split
-from jno_core._train.objective import LossForm, Objective
+from jno_core._train.moment import LossForm
+from jno_core._train.objective import Objective
 from jno_core._train.options import StepOptions
 from jno_core._train.pace import Pace
 from jno_core._train.problem import Problem

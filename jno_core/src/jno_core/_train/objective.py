@@ -10,10 +10,9 @@ Instances may be taken in equal parts too (`accumulation`): the total loss is a 
 average to that of all.
 """
 
-import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, final
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -21,18 +20,16 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jno_core._compile import Chunk, ChunkedSet, Kept, Staged, chunk_sums, sampled_values, share
-from jno_core._custom_types import PRNGKey, PyTree, Scalar
+from jno_core._compile import Chunk, sampled_values, share
+from jno_core._custom_types import PyTree, Scalar
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.balanced import scaled
-from jno_core._interfaces import DomainData, UpdateView
+from jno_core._interfaces import UpdateView
 from jno_core._train.groups import ParameterGroup, join
+from jno_core._train.moment import LossForm, Moment, Parameters, Sums
+from jno_core._train.part_sums import PartSums, added
 from jno_core._train.problem import Problem
 from jno_core._train.rematerialisation import rematerialised
-
-Parameters: TypeAlias = dict[str, PyTree]
-Sums: TypeAlias = tuple[list[Array], ...]
-"""For each divided point set, its reductions for every instance (and time step): `(B,)` or `(B, window)` each."""
 
 
 class Measured(NamedTuple):
@@ -41,43 +38,6 @@ class Measured(NamedTuple):
     losses: Float[Array, " k"]
     tracked: tuple[Array, ...]
     balances: dict[str, PyTree]
-
-
-class Moment(NamedTuple):
-    """What the losses depend on besides the parameters that train: all of it at one step.
-
-    - `rest`: what the networks hold besides them.
-    - `data`, `chunks`: what is read whole, and the parts of each divided point set.
-    - `plugins`: balancers' states before this step, or `advanced`: after it, where something else has advanced them.
-    - `key`, `keys`: of the step, and of each instance, `(B,)`.
-    - `step`: completed steps.
-    """
-
-    rest: PyTree
-    data: DomainData
-    chunks: tuple[Chunk, ...]
-    plugins: dict[str, PyTree]
-    key: PRNGKey
-    keys: PRNGKey
-    step: Any
-    advanced: dict[str, PyTree] | None = None
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class LossForm:
-    """How losses are evaluated.
-
-    - `divided`: point sets that are taken part by part.
-    - `window`: how many consecutive time steps each instance sees.
-    - `rematerialised`: whether each constraint's forward pass is computed again for its gradient, to save memory.
-    - `steady`: the divided point sets that every step takes whole, at the same points.
-    """
-
-    divided: tuple[ChunkedSet, ...]
-    window: int = 1
-    rematerialised: bool = False
-    steady: frozenset[str] = frozenset()
 
 
 @final
@@ -104,6 +64,7 @@ class Objective:
         self.terms, self.balances = terms, balances
         self._constraints = tuple(problem.constraints[i] for i in terms)
         self._groups, self._static, self._inner = groups, static, inner
+        self._divided = tuple(PartSums(problem.program, self.modules, divided, form) for divided in form.divided)
 
     def total(self, params: Parameters, moment: Moment) -> Scalar:
         """The total loss: the mean over constraints of their means over instances and time steps."""
@@ -111,23 +72,27 @@ class Objective:
 
     def value_and_gradient(self, params: Parameters, moment: Moment) -> tuple[Scalar, Measured, Parameters]:
         """The total loss, what was measured on the way, and the gradient in all parameters."""
-        passed: dict[int, list[Array]] = {}
-        parts: list[Parameters] = []
-        if self.form.divided:
+        passed: dict[PartSums, list[Array]] = {}
+        gradients: list[Parameters] = []
+        if self._divided:
             slopes, depend = self._slopes(params, moment)
-            in_turn = [i for i, divided in enumerate(self.form.divided) if not (depend and divided.at_once)]
-            if in_turn:
-                found = slopes(self.sums(params, moment) if depend else None)
-                done = [self._passed(i, found[i], params, moment) for i in in_turn]
-                passed = {i: sums for i, (sums, _) in zip(in_turn, done, strict=True)}
-                parts = [gradient for _, gradient in done]
+            in_turn = [i for i, part in enumerate(self._divided) if not (depend and part.divided.at_once)]
+            found = slopes(self.sums(params, moment) if depend else None) if in_turn else ()
+            for i in in_turn:
+                sums, gradient = self._divided[i].passed(found[i], params, moment.chunks[i], moment)
+                passed[self._divided[i]] = sums
+                gradients.append(gradient)
 
         def total(params: Parameters) -> tuple[Scalar, Measured]:
-            sums = [passed[i] if i in passed else self._beside(i, params, moment) for i in range(len(moment.chunks))]
+            sums = [passed[p] if p in passed else p.beside(params, c, moment) for p, c in self._parts(moment)]
             return self._shared(params, tuple(sums), moment)
 
         (value, measured), direct = jax.value_and_grad(total, has_aux=True)(params)
-        return value, measured, functools.reduce(_added, parts, direct)
+        return value, measured, functools.reduce(added, gradients, direct)
+
+    def sums(self, params: Parameters, moment: Moment) -> Sums:
+        """The reductions over divided point sets; their derivatives compute each part again that waits for another."""
+        return tuple(part.summed(params, chunks, moment) for part, chunks in self._parts(moment))
 
     def values(self, roots: tuple[Placeholder, ...], params: Parameters, moment: Moment) -> list[Array]:
         """Expressions as the step sees them, for every instance (and time step); nothing advances."""
@@ -146,6 +111,9 @@ class Objective:
         """The stored parameters of every model."""
         joined = join(self._groups, params, eqx.combine(rest, self._static))
         return {model: joined[name] for name, model in self.problem.models.items()}
+
+    def _parts(self, moment: Moment) -> Iterator[tuple[PartSums, Chunk]]:
+        return zip(self._divided, moment.chunks, strict=True)
 
     def _values(self, roots: tuple[Placeholder, ...], params: Parameters, sums: Sums, moment: Moment) -> list[Array]:
         states = self._advanced(params, sums, moment)
@@ -181,7 +149,7 @@ class Objective:
         def slopes(sums: Sums) -> Sums:
             return jax.grad(lambda s: self._given(params, s, moment)[0])(sums)
 
-        zeros = tuple(_zeros(self, i, params, moment) for i in range(len(moment.chunks)))
+        zeros = tuple(part.zeros(params, chunks, moment) for part, chunks in self._parts(moment))
         closed, structure = jax.make_jaxpr(slopes, return_shape=True)(zeros)
 
         def evaluated(sums: Sums | None) -> Sums:
@@ -189,77 +157,6 @@ class Objective:
             return jax.lax.stop_gradient(jax.tree.unflatten(jax.tree.structure(structure), leaves))
 
         return evaluated, _depends(closed.jaxpr)
-
-    def _passed(
-        self, i: int, slopes: list[Array], params: Parameters, moment: Moment
-    ) -> tuple[list[Array], Parameters]:
-        """One pass over the parts of a point set: its reductions, and their gradient weighted by the slopes."""
-        divided, chunks = self.form.divided[i], moment.chunks[i]
-        staged = self._staged(i, params, moment)
-        common, pull = jax.vjp(staged.of_parameters, params)
-
-        def weighted(inputs: tuple[Parameters, list[Array]], chunk: Chunk, of_points: list[Array]) -> Any:
-            sums = staged(inputs[0], chunk, Kept(inputs[1], of_points))
-            # The slope in a complex number z is dL/d(Re z) - i dL/d(Im z), so L changes by the real part of c dz.
-            terms = (jnp.sum(jnp.real(c * s)) for c, s in zip(slopes, sums, strict=True))
-            return sum(terms, start=jnp.asarray(0.0)), sums
-
-        def add(carry: PyTree, taken: tuple[Chunk, list[Array]]) -> tuple[PyTree, None]:
-            (_, sums), gradient = jax.value_and_grad(weighted, has_aux=True)((params, common), *taken)
-            return _added(carry, (sums, gradient)), None
-
-        # In half precision, the gradients of small parts would vanish beside the sum so far.
-        given = (params, common)
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)), (slopes, given))
-        taken = (chunks, jax.vmap(staged.of_points)(chunks))
-        sums, found = jax.lax.scan(add, zeros, taken, unroll=divided.abreast)[0]
-        direct, through = jax.tree.map(lambda g, x: g.astype(x.dtype), found, given)
-        return sums, _added(direct, *pull(through)) if common else direct
-
-    def _staged(self, i: int, params: Parameters, moment: Moment) -> Staged:
-        """What one part of a point set adds to its reductions."""
-        divided = self.form.divided[i]
-
-        def part(params: Parameters, chunk: Chunk, fixed: tuple[PyTree, DomainData]) -> list[Array]:
-            return self._part(divided, params, chunk, moment._replace(rest=fixed[0], data=fixed[1]))
-
-        first = jax.tree.map(lambda x: x[0], moment.chunks[i])
-        parts = divided.parts if divided.collocation in self.form.steady else 0
-        return Staged(part, params, first, (moment.rest, moment.data), parts)
-
-    def _beside(self, i: int, params: Parameters, moment: Moment) -> list[Array]:
-        """The reductions over a point set whose parts all stand side by side."""
-        staged = self._staged(i, params, moment)
-        common = staged.of_parameters(params)
-        # Compiled by itself it is traced and differentiated once for all parts.
-        evaluated = jax.jit(staged)
-        parts = [jax.tree.map(lambda x, k=k: x[k], moment.chunks[i]) for k in range(self.form.divided[i].parts)]
-        sums = [evaluated(params, part, Kept(common, staged.of_points(part))) for part in parts]
-        return functools.reduce(_added, sums)
-
-    def sums(self, params: Parameters, moment: Moment) -> Sums:
-        """The reductions over divided point sets; their derivatives compute each part again."""
-        found = []
-        for i, (chunks, divided) in enumerate(zip(moment.chunks, self.form.divided, strict=True)):
-            if divided.at_once:
-                found.append(self._beside(i, params, moment))
-                continue
-
-            @jax.checkpoint
-            def part(params: Parameters, chunk: Chunk, divided: ChunkedSet = divided) -> list[Array]:
-                return share(self._part)(divided, params, chunk, moment)
-
-            def add(carry: list[Array], chunk: Chunk, part: Callable[..., list[Array]] = part) -> Any:
-                return _added(carry, part(params, chunk)), None
-
-            zeros = _zeros(self, i, params, moment)
-            found.append(jax.lax.scan(add, zeros, chunks, unroll=divided.abreast)[0])
-        return tuple(found)
-
-    def _part(self, divided: ChunkedSet, params: Parameters, chunk: Chunk, moment: Moment) -> list[Array]:
-        modules = self.modules(params, moment.rest)
-        program, window = self.problem.program, self.form.window
-        return chunk_sums(program, divided, moment.data, chunk, modules, moment.keys, window)
 
     def _evaluated(
         self,
@@ -318,17 +215,6 @@ def _measured(values: list[Array], k: int, states: dict[str, PyTree]) -> tuple[S
     """The first `k` values are losses, the others are recorded."""
     losses = jnp.stack([jnp.mean(v) for v in values[:k]])
     return jnp.mean(losses), Measured(losses, tuple(jax.lax.stop_gradient(v) for v in values[k:]), states)
-
-
-def _zeros(objective: Objective, i: int, params: Parameters, moment: Moment) -> list[Array]:
-    """The reductions over no part of a point set yet."""
-    first = jax.tree.map(lambda x: x[0], moment.chunks[i])
-    shapes = jax.eval_shape(lambda: objective._part(objective.form.divided[i], params, first, moment))
-    return [jnp.zeros(s.shape, s.dtype) for s in shapes]
-
-
-def _added(a: PyTree, b: PyTree) -> PyTree:
-    return jax.tree.map(jnp.add, a, b)
 
 
 def _depends(jaxpr: jex.Jaxpr) -> bool:

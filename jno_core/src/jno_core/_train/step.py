@@ -15,7 +15,8 @@ from jno_core._graph import Placeholder
 from jno_core._interfaces import DomainData, TrainState
 from jno_core._train.accumulation import AccumulatedObjective
 from jno_core._train.batches import Batches, Streamed
-from jno_core._train.objective import Moment, Objective
+from jno_core._train.moment import Moment
+from jno_core._train.objective import Objective
 from jno_core._train.updates import Update
 
 CAPACITY = 1024
