@@ -278,6 +278,21 @@ def test_with_many_axes_nothing_stands_side_by_side():
 
 
 @pytest.mark.parametrize(
+    ("kilobytes", "cores", "rows"), [(20_000, 4, 668), (8_000, 4, 500), (2_000, 4, 286), (2_000, 1, 126)]
+)
+def test_with_many_axes_parts_in_turn_keep_all_cores_busy(kilobytes, cores, rows, monkeypatch):
+    """At least 512 points on four cores, 128 on one, and four times the working set at most. A point takes 31 kB: 60 tangents of
+    64 units as the second layer reads and makes them."""
+    monkeypatch.setattr(chunks, "_cores", lambda: cores)
+    monkeypatch.setattr(chunks, "WORKING_SET", 1024 * kilobytes // cores)
+    points = np.random.default_rng(0).random((2000, 60)).astype(np.float32)
+    *xs, _ = jno.domain.from_array({"interior": points}).variable("interior")
+    u = jno.nn.wrap(eqx.nn.MLP(60, 1, 64, 2, jnp.tanh, key=jax.random.key(0)))(*xs)
+    [divided] = plan([u.laplacian(*xs).mse], rows=None, abreast=3)
+    assert (divided.rows, divided.abreast) == (rows, 1)
+
+
+@pytest.mark.parametrize(
     ("fitting", "expected"),
     [(5000, (3, 2000, 3)), (3100, (4, 1500, 2)), (1600, (4, 1500, 2)), (1400, (4, 1500, 1)), (600, (30, 200, 3))],
 )

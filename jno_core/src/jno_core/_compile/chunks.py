@@ -20,7 +20,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from jno_core._compile.concurrency import Work, abreast, points_abreast, work_of
+from jno_core._compile.concurrency import Work, abreast, points_abreast, points_in_turn, work_of
 from jno_core._compile.data import first_instance, instance_at
 from jno_core._compile.hash_consing import share
 from jno_core._compile.lower import sampled_values, with_noise
@@ -37,6 +37,9 @@ from jno_core.pointwise import rowwise
 WORKING_SET = 10 * 2**20
 """Bytes for each core that what is stored for one part, or for those side by side, takes together. Larger parts leave the
 caches, smaller ones start more operations than they save."""
+
+MOST_SETS = 4
+"""So many times the working set is taken at most to keep all cores busy."""
 
 SMALLEST = 64
 """Smaller parts cost more in starting each operation than they save."""
@@ -134,7 +137,7 @@ def plan_chunks(
         if jaxpr is None:
             continue
         point_bytes = stored_bytes(jaxpr) // total
-        turns, beside = _arranged(points, point_bytes * data.instances, work_of(jaxpr, total), plan)
+        turns, beside = _arranged(points, point_bytes, data.instances, work_of(jaxpr, total), plan)
         if turns == 1 and _is_read_whole(program, name, roots, divisible):
             beside = 1
         if turns > 1 or beside > 1 or points < total or plan.devices > 1:
@@ -306,11 +309,11 @@ def _working_set() -> int:
 
 
 def _cores() -> int:
-    """The processor cores: one part is divided among them."""
-    return os.cpu_count() or 1
+    """The processor cores that one part is divided among: none where an accelerator evaluates it."""
+    return 0 if jax.local_devices()[0].memory_stats() else os.cpu_count() or 1
 
 
-def _arranged(points: int, point_bytes: int, work: Work, plan: ChunkPlan) -> tuple[int, int]:
+def _arranged(points: int, point_bytes: int, instances: int, work: Work, plan: ChunkPlan) -> tuple[int, int]:
     """In how many turns the points are taken at least, and how many parts of them stand side by side in each.
 
     A size that the user names is a bound, one that is chosen here is about what fits.
@@ -319,8 +322,11 @@ def _arranged(points: int, point_bytes: int, work: Work, plan: ChunkPlan) -> tup
         return 1, 1
     if plan.rows is not None:
         return -(-points // plan.rows), 1
-    fitting = max(SMALLEST, plan.devices * (_working_set() // max(1, point_bytes * plan.window)))
-    # Larger parts side by side win more than what no longer fits loses.
+    repeated = plan.window * instances
+    working_set = plan.devices * (_working_set() // max(1, point_bytes * repeated))
+    # Parts that keep all cores busy win more than what no longer fits loses.
+    busy = min(points_in_turn(work, _cores()) / repeated, MOST_SETS * working_set)
+    fitting = max(SMALLEST, working_set, busy)
     least = points_abreast(work, plan.abreast)
     turns = max(1, round(points / (least if fitting < least <= 2 * fitting else fitting)))
     return turns, abreast(plan.window * points // turns, work, plan.abreast)

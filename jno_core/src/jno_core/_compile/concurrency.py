@@ -25,9 +25,16 @@ FEWEST = 160
 DIVIDED = 256 * 2**10
 """From so many bytes of their result on, XLA divides loops over entries among the cores."""
 
+OCCUPIED = 32 * 2**10
+"""So many bytes of the widest result for each core keep all cores busy where there are many contractions: parts one after
+another are slow with fewer."""
+
 BUSY = 2**16
-"""So many multiplications for each point that need not wait for each other, as in wide networks or many axes, keep all cores
-busy without parts side by side."""
+"""So many multiplications for each point that need not wait for each other, as in wide networks, keep all cores busy without
+parts side by side."""
+
+MANY = 10
+"""So do so many contractions of all points that need not wait for each other, as with many axes."""
 
 
 @final
@@ -35,30 +42,39 @@ class Work(NamedTuple):
     """What there is to do for each point.
 
     - `at_once`: the multiplications of contractions that need not wait for each other, on average.
+    - `contractions`: how many these are for all points, on average; those of weights alone do not count.
     - `widest`: the bytes of the largest result of a contraction.
     """
 
     at_once: float
+    contractions: float
     widest: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether all cores are busy as it is."""
+        return self.at_once >= BUSY or self.contractions >= MANY
 
 
 def work_of(jaxpr: jex.Jaxpr, points: int) -> Work:
     """The contractions of a function of so many points. Those within loops and other sub-jaxprs are not seen."""
     longest: dict[jex.Var, int] = {}
-    total, widest = 0, 0
+    total, contractions, widest = 0, 0, 0
     for equation in jaxpr.eqns:
         own = _multiplications(equation)
         if own:
             total += own
+            contractions += equation.outvars[0].aval.size >= points
             widest = max(widest, bytes_of(equation.outvars[0].aval))
         read = (longest.get(v, 0) for v in equation.invars if not isinstance(v, jex.Literal))
         longest |= dict.fromkeys(equation.outvars, max(read, default=0) + (own > 0))
-    return Work(total / points / max([1, *longest.values()]), widest / points)
+    chain = max([1, *longest.values()])
+    return Work(total / points / chain, contractions / chain, widest / points)
 
 
 def abreast(points: int, work: Work, most: int) -> int:
     """How many parts, `most` at most, so many points should be divided into."""
-    if most == 1 or work.at_once >= BUSY:
+    if most == 1 or work.busy:
         return 1
     if points * work.widest < DIVIDED:
         return most if points >= most * FEWEST else 1
@@ -67,7 +83,12 @@ def abreast(points: int, work: Work, most: int) -> int:
 
 def points_abreast(work: Work, most: int) -> float:
     """How many points `most` parts side by side should have together at least where there are more than are taken at once."""
-    return 0 if most == 1 or work.at_once >= BUSY else most * DIVIDED / max(1, work.widest)
+    return 0 if most == 1 or work.busy else most * DIVIDED / max(1, work.widest)
+
+
+def points_in_turn(work: Work, cores: int) -> float:
+    """How many points should be taken at once at least where there are more."""
+    return cores * OCCUPIED / work.widest if work.contractions >= MANY else 0
 
 
 def most_abreast() -> int:
