@@ -278,7 +278,7 @@ def test_with_many_axes_nothing_stands_side_by_side():
 
 
 @pytest.mark.parametrize(
-    ("kilobytes", "cores", "rows"), [(20_000, 4, 668), (8_000, 4, 500), (2_000, 4, 286), (2_000, 1, 126)]
+    ("kilobytes", "cores", "rows"), [(20_000, 4, 668), (8_000, 4, 500), (2_000, 4, 250), (2_000, 1, 100)]
 )
 def test_with_many_axes_parts_in_turn_keep_all_cores_busy(kilobytes, cores, rows, monkeypatch):
     """At least 512 points on four cores, 128 on one, and four times the working set at most. A point takes 31 kB: 60 tangents of

@@ -11,12 +11,17 @@ W = jnp.ones((4, 4))
 WIDE = jnp.ones((4, 32))
 FEW = Work(10_000, 3, 256)
 """Rows of 64 numbers, in few contractions."""
-ENOUGH = (Work(BUSY, 3, 256), Work(10_000, MANY, 256))
-"""What keeps all cores busy without parts side by side."""
+ALONE = (Work(BUSY, 3, 256), Work(10_000, MANY, 256), Work(10_000, 3, 256, loops=True))
+"""What keeps all cores busy without parts side by side, and what would not be side by side."""
 
 
 def chain(x):
     return jnp.tanh(jnp.tanh(x @ W) @ W) @ W
+
+
+@jax.jit
+def layer(x, w):
+    return jnp.tanh(x @ w)
 
 
 def five_and_one(x):
@@ -37,6 +42,14 @@ CASES = {
     "wide, then narrow": (lambda x: x @ WIDE @ WIDE.T, 128, 1, 128),
     "a batch of products": (lambda x: jnp.einsum("ni,kij->nkj", x, jnp.ones((3, 4, 4))), 48, 1, 48),
     "two convolutions": (lambda x: convolved(x) + convolved(2 * x), 2 * 8 * 3, 2, 32),
+    "layers in a loop": (
+        lambda x: jax.lax.scan(lambda h, w: (layer(h, w), None), x @ W, jnp.stack([W, W]))[0],
+        16,
+        1,
+        16,
+        True,
+    ),
+    "a loop without contractions": (lambda x: jax.lax.fori_loop(0, 3, lambda _, h: jnp.sin(h), x @ W), 16, 1, 16),
     "of weights alone": (lambda x: x + W[0] @ W @ W, 32 / POINTS / 2, 0, 16 / POINTS),
 }
 
@@ -55,7 +68,7 @@ def test_contractions_are_counted_by_the_longest_chain_of_them(name):
 def test_parts_are_small_where_nothing_is_divided_and_else_large_enough_to_be_divided(points, expected):
     assert abreast(points, FEW, 3) == expected
     assert abreast(points, FEW, 1) == 1
-    assert [abreast(points, work, 3) for work in ENOUGH] == [1, 1]
+    assert [abreast(points, work, 3) for work in ALONE] == [1, 1, 1]
 
 
 def test_points_that_are_taken_together_are_enough_for_parts_that_are_divided():
@@ -64,7 +77,7 @@ def test_points_that_are_taken_together_are_enough_for_parts_that_are_divided():
     assert abreast(int(least), FEW, 3) == 3
     assert abreast(int(least) - 1, FEW, 3) == 2
     assert points_abreast(FEW, 1) == 0
-    assert [points_abreast(work, 3) for work in ENOUGH] == [0, 0]
+    assert [points_abreast(work, 3) for work in ALONE] == [0, 0, 0]
 
 
 def test_with_many_contractions_points_one_after_another_are_enough_for_all_cores():

@@ -44,37 +44,41 @@ class Work(NamedTuple):
     - `at_once`: the multiplications of contractions that need not wait for each other, on average.
     - `contractions`: how many these are for all points, on average; those of weights alone do not count.
     - `widest`: the bytes of the largest result of a contraction.
+    - `loops`: whether there are contractions in loops, such as over layers. Loops run one after another.
     """
 
     at_once: float
     contractions: float
     widest: float
+    loops: bool = False
 
     @property
-    def busy(self) -> bool:
-        """Whether all cores are busy as it is."""
-        return self.at_once >= BUSY or self.contractions >= MANY
+    def alone(self) -> bool:
+        """Whether parts side by side have nothing to win: all cores are busy as it is, or the parts would wait in a loop."""
+        return self.loops or self.at_once >= BUSY or self.contractions >= MANY
 
 
 def work_of(jaxpr: jex.Jaxpr, points: int) -> Work:
-    """The contractions of a function of so many points. Those within loops and other sub-jaxprs are not seen."""
+    """The contractions of a function of so many points. Those within loops are not counted."""
     longest: dict[jex.Var, int] = {}
     total, contractions, widest = 0, 0, 0
     for equation in jaxpr.eqns:
         own = _multiplications(equation)
         if own:
             total += own
-            contractions += equation.outvars[0].aval.size >= points
-            widest = max(widest, bytes_of(equation.outvars[0].aval))
+            result: Any = equation.outvars[0].aval
+            contractions += result.size >= points
+            widest = max(widest, bytes_of(result))
         read = (longest.get(v, 0) for v in equation.invars if not isinstance(v, jex.Literal))
         longest |= dict.fromkeys(equation.outvars, max(read, default=0) + (own > 0))
     chain = max([1, *longest.values()])
-    return Work(total / points / chain, contractions / chain, widest / points)
+    loops = any(_contracts(equation) for equation in jaxpr.eqns if equation.primitive.name in ("scan", "while"))
+    return Work(total / points / chain, contractions / chain, widest / points, loops)
 
 
 def abreast(points: int, work: Work, most: int) -> int:
     """How many parts, `most` at most, so many points should be divided into."""
-    if most == 1 or work.busy:
+    if most == 1 or work.alone:
         return 1
     if points * work.widest < DIVIDED:
         return most if points >= most * FEWEST else 1
@@ -83,7 +87,7 @@ def abreast(points: int, work: Work, most: int) -> int:
 
 def points_abreast(work: Work, most: int) -> float:
     """How many points `most` parts side by side should have together at least where there are more than are taken at once."""
-    return 0 if most == 1 or work.busy else most * DIVIDED / max(1, work.widest)
+    return 0 if most == 1 or work.alone else most * DIVIDED / max(1, work.widest)
 
 
 def points_in_turn(work: Work, cores: int) -> float:
@@ -94,6 +98,12 @@ def points_in_turn(work: Work, cores: int) -> float:
 def most_abreast() -> int:
     """How many parts may stand side by side on the devices at hand. An accelerator is busy with one."""
     return 1 if jax.local_devices()[0].memory_stats() else ABREAST
+
+
+def _contracts(equation: jex.JaxprEqn) -> bool:
+    """Whether there is a contraction in an equation."""
+    within = (inner for body in jex.jaxprs_in_params(equation.params) for inner in body.eqns)
+    return _multiplications(equation) > 0 or any(map(_contracts, within))
 
 
 def _multiplications(equation: jex.JaxprEqn) -> int:
