@@ -170,13 +170,14 @@ def _stochastic(traced: Traced, streams: tuple[Stream, ...], draw: Draw, fallbac
     (wide,) = streams
     axes = [index[0] for _, index in wide]
     signs = _signs(draw.key, (draw.samples, traced.rows()), len(axes)).astype(traced.columns[0].dtype)
-    directions = dict(zip(axes, jnp.unstack(signs * draw.samples**-0.5, axis=-1), strict=True))
+    directions = signs * draw.samples**-0.5
     if draw.samples * len(axes) > LISTED_ENTRIES:
-        stacked = _along(traced, directions, fallbacks)
+        rows = dict(zip(axes, jnp.unstack(directions, axis=-1), strict=True))
+        stacked = _along(traced, rows, fallbacks)
         return {VALUE: stacked.value, wide: laplacian_of(stacked)}
-    # The directions are the axes of new coordinates.
+    # The directions are the axes of new coordinates. Slices that a network joins again XLA leaves out, if they are no more.
     trace = combined((k, k) for k in range(draw.samples))
-    tangents = {axis: dict(enumerate(rows[..., None])) for axis, rows in directions.items()}
+    tangents = {axis: {k: v[:, i : i + 1] for k, v in enumerate(directions)} for i, axis in enumerate(axes)}
     algebra, jet = _list_along(traced, (trace,), tangents, fallbacks)
     return {VALUE: jet.value, wide: algebra.derivative(jet, trace)}
 
