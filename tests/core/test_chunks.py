@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 import jno
 from jno_core import AbstractScheme
-from jno_core._compile import ChunkPlan, chunk_sums, chunks, chunks_of, concurrency, plan_chunks, rows_of
+from jno_core._compile import ChunkPlan, chunk_sums, chunks_of, concurrency, part_sizes, plan_chunks, rows_of
 from jno_core._train.options import StepOptions
 from jno_core.errors import JnoTypeError, JnoValueError
 from jno_core.pointwise import rowwise
@@ -231,8 +231,8 @@ def test_parts_cover_the_points_and_are_no_larger_than_asked(points, rows):
 @given(st.integers(3, 60), st.integers(1, 70), st.integers(2, 4))
 def test_parts_side_by_side_cover_the_points(points, together, abreast):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "WORKING_SET", 0)
-        patch.setattr(chunks, "SMALLEST", together)
+        patch.setattr(part_sizes, "WORKING_SET", 0)
+        patch.setattr(part_sizes, "SMALLEST", together)
         patch.setattr(concurrency, "FEWEST", 1)
         p = Plane(points)
         planned = plan([p.x.mse], None, abreast)
@@ -240,7 +240,7 @@ def test_parts_side_by_side_cover_the_points(points, together, abreast):
     for divided in planned:
         assert divided.parts % divided.abreast == 0
         assert divided.at_once == (divided.rows * divided.abreast >= points)
-        assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + chunks.EVEN * abreast
+        assert divided.rows * divided.abreast < 1.5 * max(together, abreast) + part_sizes.EVEN * abreast
         parts = chunks_of(rows_of(p.domain.data([p.x.collocation], []), divided), divided)
         [stacked] = parts.rows
         counted = np.asarray(parts.counts)
@@ -283,8 +283,8 @@ def test_with_many_axes_nothing_stands_side_by_side():
 def test_with_many_axes_parts_in_turn_keep_all_cores_busy(kilobytes, cores, rows, monkeypatch):
     """At least 512 points on four cores, 128 on one, and four times the working set at most. A point takes 31 kB: 60 tangents of
     64 units as the second layer reads and makes them."""
-    monkeypatch.setattr(chunks, "_cores", lambda: cores)
-    monkeypatch.setattr(chunks, "WORKING_SET", 1024 * kilobytes // cores)
+    monkeypatch.setattr(part_sizes, "cores", lambda: cores)
+    monkeypatch.setattr(part_sizes, "WORKING_SET", 1024 * kilobytes // cores)
     points = np.random.default_rng(0).random((2000, 60)).astype(np.float32)
     *xs, _ = jno.domain.from_array({"interior": points}).variable("interior")
     u = jno.nn.wrap(eqx.nn.MLP(60, 1, 64, 2, jnp.tanh, key=jax.random.key(0)))(*xs)
@@ -299,8 +299,8 @@ def test_with_many_axes_parts_in_turn_keep_all_cores_busy(kilobytes, cores, rows
 def test_parts_side_by_side_in_turn_are_divided_themselves_and_take_twice_the_working_set_at_most(
     fitting, expected, monkeypatch
 ):
-    monkeypatch.setattr(chunks, "WORKING_SET", 0)
-    monkeypatch.setattr(chunks, "SMALLEST", fitting)
+    monkeypatch.setattr(part_sizes, "WORKING_SET", 0)
+    monkeypatch.setattr(part_sizes, "SMALLEST", fitting)
     p = Plane(6000, module=width(64))
     assert [(d.parts, d.rows, d.abreast) for d in plan([p.u.mse], None, abreast=3)] == [expected]
 
@@ -360,31 +360,31 @@ def auto_rows(points, hidden=64, instances=1):
 @pytest.fixture
 def one_core(monkeypatch):
     """The same working set on every machine."""
-    monkeypatch.setattr(chunks, "_cores", lambda: 1)
-    monkeypatch.setattr(chunks, "WORKING_SET", 3 * 2**20)
+    monkeypatch.setattr(part_sizes, "cores", lambda: 1)
+    monkeypatch.setattr(part_sizes, "WORKING_SET", 3 * 2**20)
 
 
 def test_the_working_set_grows_with_the_cores(monkeypatch):
     prime = 999_983  # No parts are even, so none are made smaller to be so.
-    monkeypatch.setattr(chunks, "_cores", lambda: 1)
+    monkeypatch.setattr(part_sizes, "cores", lambda: 1)
     [one] = auto_rows(prime)
-    monkeypatch.setattr(chunks, "_cores", lambda: 4)
+    monkeypatch.setattr(part_sizes, "cores", lambda: 4)
     np.testing.assert_allclose(auto_rows(prime), [4 * one], rtol=0.1)
 
 
 @pytest.mark.usefixtures("one_core")
 def test_auto_leaves_small_problems_whole_and_large_parts_fit_the_working_set():
-    assert auto_rows(2 * chunks.SMALLEST) == []
+    assert auto_rows(2 * part_sizes.SMALLEST) == []
     assert auto_rows(1000, hidden=8) == []
     # The value of each unit that the first layer makes, value, two first derivatives and the Laplacian that the second reads
     # and makes, and the Laplacian that the last one reads.
     least = 4 * 64 * (1 + 4 + 4 + 1)
     [rows], [narrow], [four] = auto_rows(100_000), auto_rows(100_000, hidden=16), auto_rows(100_000, instances=4)
-    assert chunks.SMALLEST < rows <= chunks._working_set() / least
+    assert part_sizes.SMALLEST < rows <= part_sizes.working_set() / least
     assert narrow > 2 * rows
     np.testing.assert_allclose(four, rows / 4, rtol=0.1)
     [smallest] = auto_rows(1000, hidden=2000)
-    assert chunks.SMALLEST / 2 < smallest <= chunks.SMALLEST
+    assert part_sizes.SMALLEST / 2 < smallest <= part_sizes.SMALLEST
 
 
 @pytest.mark.usefixtures("one_core")

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import jno
-from jno_core._compile import chunks as chunks_module, concurrency
+from jno_core._compile import concurrency, part_sizes
 from jno_core._train.options import StepOptions
 from jno_core.errors import NonFiniteLossWarning
 
@@ -63,8 +63,8 @@ def trained(losses, chunk, epochs=3, **options):
 def side_by_side(together=None):
     """Three parts side by side wherever that is possible: of all points, or of so many at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks_module, "WORKING_SET", 2**40 if together is None else 0)
-        patch.setattr(chunks_module, "SMALLEST", together or 1)
+        patch.setattr(part_sizes, "WORKING_SET", 2**40 if together is None else 0)
+        patch.setattr(part_sizes, "SMALLEST", together or 1)
         patch.setattr(concurrency, "FEWEST", 1)
         yield
 
@@ -264,8 +264,8 @@ def test_runs_continue_whatever_the_parts_were():
 
 
 def test_auto_divides_a_large_point_set(monkeypatch):
-    monkeypatch.setattr("jno_core._compile.chunks.WORKING_SET", 2**18)
-    monkeypatch.setattr("jno_core._compile.chunks._cores", lambda: 1)
+    monkeypatch.setattr("jno_core._compile.part_sizes.WORKING_SET", 2**18)
+    monkeypatch.setattr("jno_core._compile.part_sizes.cores", lambda: 1)
     check(lambda p: [p.r.mse, p.u.max, p.ub.mse], 1, ("auto",), x64=False, rtol=1e-4, atol=1e-6, points=20_000)
 
 

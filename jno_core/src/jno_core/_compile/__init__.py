@@ -3,7 +3,6 @@
 from jno_core._compile.chunks import (
     Chunk as Chunk,
     ChunkedSet as ChunkedSet,
-    ChunkPlan as ChunkPlan,
     chunk_sums as chunk_sums,
     chunks_of as chunks_of,
     plan_chunks as plan_chunks,
@@ -17,6 +16,7 @@ from jno_core._compile.explain import ExplainedGroup as ExplainedGroup, explain_
 from jno_core._compile.hash_consing import share as share
 from jno_core._compile.lower import all_values as all_values, sampled_values as sampled_values
 from jno_core._compile.operators import with_operators as with_operators
+from jno_core._compile.part_sizes import ChunkPlan as ChunkPlan
 from jno_core._compile.program import Program as Program
 from jno_core._compile.staging import Kept as Kept, Staged as Staged
 

@@ -10,7 +10,6 @@ The points of one operation it divides among cores only if they are many, and al
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, final
 
@@ -20,10 +19,12 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from jno_core._compile.concurrency import Work, abreast, points_abreast, points_in_turn, work_of
+from jno_core._compile import part_sizes
+from jno_core._compile.concurrency import work_of
 from jno_core._compile.data import first_instance, instance_at
 from jno_core._compile.hash_consing import share
 from jno_core._compile.lower import sampled_values, with_noise
+from jno_core._compile.part_sizes import ChunkPlan, arranged, rows_of_parts
 from jno_core._compile.plan import opened
 from jno_core._compile.program import Program
 from jno_core._compile.scope import Scope
@@ -33,19 +34,6 @@ from jno_core._graph import BalancedWeight, FunctionCall, Model, Noise, Placehol
 from jno_core._graph.reductions import mean_absolute, mean_square
 from jno_core._interfaces import DomainData
 from jno_core.pointwise import rowwise
-
-WORKING_SET = 10 * 2**20
-"""Bytes for each core that what is stored for one part, or for those side by side, takes together. Larger parts leave the
-caches, smaller ones start more operations than they save."""
-
-MOST_SETS = 4
-"""So many times the working set is taken at most to keep all cores busy."""
-
-SMALLEST = 64
-"""Smaller parts cost more in starting each operation than they save."""
-
-EVEN = 2
-"""The parts have a multiple of so many rows: with an odd number, XLA's loops take up to a tenth longer."""
 
 _ENTRIES: dict[Callable[..., Any], Callable[[Array], Array]] = {
     mean_square: lambda x: jnp.square(jnp.abs(x)) if jnp.iscomplexobj(x) else jnp.square(x),
@@ -95,27 +83,6 @@ class Chunk(NamedTuple):
     counts: Bool[Array, " r"]
 
 
-@final
-@dataclasses.dataclass(frozen=True)
-class ChunkPlan:
-    """How point sets shall be divided.
-
-    - `rows`: the size of a part as the user wants it, or `None`: as many as keep to the working set.
-    - `whole`: take all points of a step in one part.
-    - `batch`: how many points of each set a step takes, or `None`: all.
-    - `window`: the number of time steps at each point.
-    - `devices`: the number of devices that share the rows of a part.
-    - `abreast`: how many parts may stand side by side.
-    """
-
-    rows: int | None = None
-    whole: bool = False
-    batch: int | None = None
-    window: int = 1
-    devices: int = 1
-    abreast: int = 1
-
-
 def plan_chunks(
     program: Program,
     roots: Sequence[Placeholder],
@@ -131,17 +98,17 @@ def plan_chunks(
     for name, reductions in _candidates(program, roots, draws=plan.batch is not None).items():
         total = data.points[name].points.shape[1]
         points = total if plan.batch is None or name in rules else min(plan.batch, total)
-        if points == total and points <= (plan.rows or SMALLEST):
+        if points == total and points <= (plan.rows or part_sizes.SMALLEST):
             continue
         divisible, jaxpr = _divisible(program, name, reductions, data, modules)
         if jaxpr is None:
             continue
         point_bytes = stored_bytes(jaxpr) // total
-        turns, beside = _arranged(points, point_bytes, data.instances, work_of(jaxpr, total), plan)
+        turns, beside = arranged(points, point_bytes, data.instances, work_of(jaxpr, total), plan)
         if turns == 1 and _is_read_whole(program, name, roots, divisible):
             beside = 1
         if turns > 1 or beside > 1 or points < total or plan.devices > 1:
-            rows = _rows_of_parts(points, turns, beside, plan)
+            rows = rows_of_parts(points, turns, beside, plan)
             planned.append(ChunkedSet(name, divisible, points, rows, total, beside))
     return tuple(planned)
 
@@ -299,43 +266,3 @@ def _divisible(
         reductions = tuple(r for r in reductions if traced([r]) is not None)
         found = traced(reductions) if reductions else None
     return reductions, None if found is None else found.jaxpr
-
-
-def _working_set() -> int:
-    """The bytes of one part on one device. An accelerator is fast with many points at once: only its memory is a bound."""
-    devices = jax.local_devices()
-    memory = devices[0].memory_stats()
-    return memory["bytes_limit"] // 8 if memory else WORKING_SET * _cores() // len(devices)
-
-
-def _cores() -> int:
-    """The processor cores that one part is divided among: none where an accelerator evaluates it."""
-    return 0 if jax.local_devices()[0].memory_stats() else os.cpu_count() or 1
-
-
-def _arranged(points: int, point_bytes: int, instances: int, work: Work, plan: ChunkPlan) -> tuple[int, int]:
-    """In how many turns the points are taken at least, and how many parts of them stand side by side in each.
-
-    A size that the user names is a bound, one that is chosen here is about what fits.
-    """
-    if plan.whole:
-        return 1, 1
-    if plan.rows is not None:
-        return -(-points // plan.rows), 1
-    repeated = plan.window * instances
-    working_set = plan.devices * (_working_set() // max(1, point_bytes * repeated))
-    # Parts that keep all cores busy win more than what no longer fits loses.
-    busy = min(points_in_turn(work, _cores()) / repeated, MOST_SETS * working_set)
-    fitting = max(SMALLEST, working_set, busy)
-    least = points_abreast(work, plan.abreast)
-    turns = max(1, round(points / (least if fitting < least <= 2 * fitting else fitting)))
-    return turns, abreast(plan.window * points // turns, work, plan.abreast)
-
-
-def _rows_of_parts(points: int, turns: int, beside: int, plan: ChunkPlan) -> int:
-    """How many rows each part has, the same on each device, if there are about so many turns. All parts are full if that is
-    possible."""
-    among = plan.devices * beside * (1 if plan.rows or plan.whole else EVEN)
-    candidates = range(turns, turns + turns // 4 + 1)
-    exact = next((n for n in candidates if points % (n * among) == 0), turns)
-    return -(-points // (exact * among)) * among // beside
