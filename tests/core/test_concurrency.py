@@ -50,7 +50,7 @@ CASES = {
         True,
     ),
     "a loop without contractions": (lambda x: jax.lax.fori_loop(0, 3, lambda _, h: jnp.sin(h), x @ W), 16, 1, 16),
-    "of weights alone": (lambda x: x + W[0] @ W @ W, 32 / POINTS / 2, 0, 16 / POINTS),
+    "of weights alone": (lambda x: x + W @ W @ W[0], (64 + 16) / POINTS / 2, 0, 64 / POINTS),
 }
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.extend.core as jex
 
 from jno_core._compile.working_set import bytes_of
+from jno_core._pointwise.axis import followers
 
 ABREAST = 3
 """How many parts stand side by side on a processor at most, as measured on two and on four cores; on one they take no longer,
@@ -42,7 +43,7 @@ class Work(NamedTuple):
     """What there is to do for each point.
 
     - `at_once`: the multiplications of contractions that need not wait for each other, on average.
-    - `contractions`: how many these are for all points, on average; those of weights alone do not count.
+    - `contractions`: how many these are that follow from the points, on average; those of weights alone do not count.
     - `widest`: the bytes of the largest result of a contraction.
     - `loops`: whether there are contractions in loops, such as over layers. Loops run one after another.
     """
@@ -59,16 +60,16 @@ class Work(NamedTuple):
 
 
 def work_of(jaxpr: jex.Jaxpr, points: int) -> Work:
-    """The contractions of a function of so many points. Those within loops are not counted."""
+    """The contractions of a function of so many points, which are its inputs. Those within loops are not counted."""
+    of_points = followers(jaxpr, jaxpr.invars)
     longest: dict[jex.Var, int] = {}
     total, contractions, widest = 0, 0, 0
     for equation in jaxpr.eqns:
         own = _multiplications(equation)
         if own:
             total += own
-            result: Any = equation.outvars[0].aval
-            contractions += result.size >= points
-            widest = max(widest, bytes_of(result))
+            contractions += equation.outvars[0] in of_points
+            widest = max(widest, bytes_of(equation.outvars[0].aval))
         read = (longest.get(v, 0) for v in equation.invars if not isinstance(v, jex.Literal))
         longest |= dict.fromkeys(equation.outvars, max(read, default=0) + (own > 0))
     chain = max([1, *longest.values()])

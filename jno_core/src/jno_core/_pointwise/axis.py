@@ -1,6 +1,7 @@
 """Where the points stand in an intermediate value: the domain of the pointwise check."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias, final
 
 import jax.extend.core as jex
@@ -63,6 +64,15 @@ def shape_of(atom: jex.Var | jex.Literal) -> tuple[int, ...]:
 def is_among(atom: jex.Var | jex.Literal, variables: set[jex.Var]) -> bool:
     """Whether an operand is one of these variables; literals, which have no hash, are none."""
     return not isinstance(atom, jex.Literal) and atom in variables
+
+
+def followers(jaxpr: jex.Jaxpr, inputs: Iterable[jex.Var]) -> set[jex.Var]:
+    """These inputs of a jaxpr, and every variable that is computed from any of them."""
+    found = set(inputs)
+    for equation in jaxpr.eqns:
+        if any(is_among(atom, found) for atom in equation.invars):
+            found.update(equation.outvars)
+    return found
 
 
 def line_of(eqn: jex.JaxprEqn) -> str:

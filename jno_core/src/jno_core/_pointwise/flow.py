@@ -10,7 +10,17 @@ from typing import TypeAlias
 
 import jax.extend.core as jex
 
-from jno_core._pointwise.axis import Obstacle, PointAxis, Position, is_among, joined, line_of, mixing, shape_of
+from jno_core._pointwise.axis import (
+    Obstacle,
+    PointAxis,
+    Position,
+    followers,
+    is_among,
+    joined,
+    line_of,
+    mixing,
+    shape_of,
+)
 from jno_core._pointwise.rules import RULES
 
 _Flow: TypeAlias = Callable[[jex.JaxprEqn, list[Position]], list[Position]]
@@ -157,10 +167,7 @@ def _scan_over_points(eqn: jex.JaxprEqn, operands: list[Position]) -> list[Posit
         p is not None for p in operands[:first]
     ):
         return refused
-    dependent = {var for var, p in zip(body.invars, operands, strict=True) if p is not None}
-    for inner in body.eqns:
-        if any(is_among(atom, dependent) for atom in inner.invars):
-            dependent.update(inner.outvars)
+    dependent = followers(body, (var for var, p in zip(body.invars, operands, strict=True) if p is not None))
     depends = [is_among(atom, dependent) for atom in body.outvars]
     return refused if any(depends[:n_carry]) else [PointAxis(0, length) if depend else None for depend in depends]
 

@@ -25,6 +25,7 @@ from jno_core._custom_types import PyTree, Scalar
 from jno_core._graph import Balance, Model, Placeholder
 from jno_core._graph.balanced import scaled
 from jno_core._interfaces import UpdateView
+from jno_core._pointwise.axis import followers, is_among
 from jno_core._train.groups import ParameterGroup, join
 from jno_core._train.moment import LossForm, Moment, Parameters, Sums
 from jno_core._train.part_sums import PartSums, added
@@ -156,7 +157,8 @@ class Objective:
             leaves = jex.jaxpr_as_fun(closed)(*jax.tree.leaves(zeros if sums is None else sums))
             return jax.lax.stop_gradient(jax.tree.unflatten(jax.tree.structure(structure), leaves))
 
-        return evaluated, _depends(closed.jaxpr)
+        of_sums = followers(closed.jaxpr, closed.jaxpr.invars)
+        return evaluated, any(is_among(atom, of_sums) for atom in closed.jaxpr.outvars)
 
     def _evaluated(
         self,
@@ -215,12 +217,3 @@ def _measured(values: list[Array], k: int, states: dict[str, PyTree]) -> tuple[S
     """The first `k` values are losses, the others are recorded."""
     losses = jnp.stack([jnp.mean(v) for v in values[:k]])
     return jnp.mean(losses), Measured(losses, tuple(jax.lax.stop_gradient(v) for v in values[k:]), states)
-
-
-def _depends(jaxpr: jex.Jaxpr) -> bool:
-    """Whether any output of a jaxpr reads any of its inputs."""
-    reached: set[jex.Var] = set(jaxpr.invars)
-    for equation in jaxpr.eqns:
-        if any(not isinstance(atom, jex.Literal) and atom in reached for atom in equation.invars):
-            reached.update(equation.outvars)
-    return any(not isinstance(atom, jex.Literal) and atom in reached for atom in jaxpr.outvars)
